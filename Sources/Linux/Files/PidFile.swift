@@ -1,0 +1,40 @@
+// A pid file: locked while its process lives, removed by it.
+
+import CLinux
+import Glibc
+
+/// The pid of this process in a file.
+public final class PidFile {
+    private let path: String
+    private let file: FileDescriptor
+    private let identity: (device: UInt, inode: UInt)
+
+    /// Creates or takes over the file, locks it and writes the pid and a line end.
+    /// - Throws: `fcntl(F_SETLK)` when another process holds it.
+    public init(_ path: String) throws(SystemError) {
+        self.path = path
+        file = FileDescriptor(
+            owning: try check(ne_open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600), "Cannot open pid file"))
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        guard fcntl(file.raw, F_SETLK, &lock) == 0 else { throw SystemError(call: "Cannot lock pid file", code: errno) }
+        var status = stat()
+        guard fstat(file.raw, &status) == 0, ftruncate(file.raw, 0) == 0 else {
+            throw SystemError(call: "Cannot truncate pid file", code: errno)
+        }
+        identity = (UInt(status.st_dev), UInt(status.st_ino))
+        let text = Array("\(getpid())\n".utf8)
+        guard text.withUnsafeBytes({ pwrite(file.raw, $0.baseAddress, $0.count, 0) }) == text.count else {
+            throw SystemError(call: "Failed to write pid file", code: errno)
+        }
+    }
+
+    /// Removes the file, unless somebody put another in its place.
+    public func remove() {
+        var status = stat()
+        guard lstat(path, &status) == 0, UInt(status.st_dev) == identity.device, UInt(status.st_ino) == identity.inode
+        else { return }
+        unlink(path)
+    }
+}

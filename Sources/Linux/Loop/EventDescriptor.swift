@@ -1,0 +1,27 @@
+// eventfd(2): how one side of a ring, or another thread, wakes the other.
+
+import CLinux
+import Glibc
+
+/// An eventfd with counter 0, non-blocking, close-on-exec.
+public final class EventDescriptor: Sendable {
+    public let descriptor: FileDescriptor
+    public var raw: CInt { descriptor.raw }
+
+    public init() throws(SystemError) {
+        descriptor = FileDescriptor(owning: try check(ne_eventfd(), "eventfd"))
+    }
+
+    /// Makes the descriptor readable. A full counter already wakes the reader, so it is no error.
+    public func signal() {
+        var one: UInt64 = 1
+        _ = Glibc.write(raw, &one, 8)
+    }
+
+    /// Resets the counter; false when nothing was pending.
+    @discardableResult
+    public func drain() -> Bool {
+        var count: UInt64 = 0
+        return Glibc.read(raw, &count, 8) == 8
+    }
+}

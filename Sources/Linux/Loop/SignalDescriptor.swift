@@ -1,0 +1,39 @@
+// Signals as readable events (signalfd(2)): blocked in this thread, read in the loop. Children get
+// default dispositions and an empty mask from `ProcessSpawner`, never these.
+
+import CLinux
+import Glibc
+
+/// A signalfd for a fixed set of signals, which stay blocked for the life of the process.
+public final class SignalDescriptor {
+    public let descriptor: FileDescriptor
+
+    /// A signal that arrived.
+    public struct Arrival: Equatable, Sendable {
+        public let number: CInt
+        /// The sender's pid; 0 when the kernel sent it.
+        public let sender: pid_t
+    }
+
+    /// Call before any thread is started, so that every thread has them blocked.
+    public init(_ signals: [CInt]) throws(SystemError) {
+        descriptor = FileDescriptor(owning: try check(ne_signalfd(signals, signals.count), "signalfd"))
+    }
+
+    /// The next signal that arrived; nil when there is none.
+    public func next() -> Arrival? {
+        var sender: CInt = 0
+        let number = ne_read_signal(descriptor.raw, &sender)
+        return number > 0 ? Arrival(number: number, sender: sender) : nil
+    }
+
+    /// A write into a closed pipe or socket is an error value, not the end of the process.
+    public static func ignoreBrokenPipes() { _ = ne_ignore_signal(SIGPIPE) }
+
+    /// Stops this process as Ctrl-Z would; returns when it is continued.
+    public static func stopProcess() {
+        _ = ne_default_signal(SIGTSTP)
+        _ = Glibc.kill(getpid(), SIGTSTP)
+        _ = ne_block_signal(SIGTSTP)
+    }
+}

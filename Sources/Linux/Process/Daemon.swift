@@ -1,0 +1,42 @@
+// Becoming a daemon (daemon(7)): the caller's process returns when the work behind it is ready, or has
+// failed; what goes on has no terminal, and gives up the standard streams when it is ready. It stays in its directory, so that
+// relative names keep their meaning.
+
+import CLinux
+import Glibc
+
+/// A process that was detached and has not said yet that it is ready.
+public final class Daemon {
+    private var gate: FileDescriptor?
+
+    private init(_ gate: consuming FileDescriptor) { self.gate = consume gate }
+
+    /// Forks; call while there is one thread. Returns in the child, in a session of its own. The parent waits, and ends
+    /// with status 0 when the child calls `ready`, with `failureStatus` when it ends before that.
+    public static func detach(failureStatus: CInt) throws(SystemError) -> Daemon {
+        var ends: [CInt] = [-1, -1]
+        _ = try check(ne_pipe(&ends), "pipe2")
+        let pid = try check(ne_fork(), "fork")
+        guard pid == 0 else {
+            close(ends[1])
+            var byte: UInt8 = 0
+            var count: Int
+            repeat { count = read(ends[0], &byte, 1) } while count < 0 && errno == EINTR
+            _exit(count == 1 ? 0 : failureStatus)
+        }
+        close(ends[0])
+        setsid()
+        return Daemon(FileDescriptor(owning: ends[1]))
+    }
+
+    /// The parent may return. Standard streams become /dev/null, except standard error when it is kept.
+    public func ready(keepsErrors: Bool) {
+        guard let raw = gate?.raw else { return }
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        for number: CInt in keepsErrors ? [0, 1] : [0, 1, 2] where null >= 0 { dup2(null, number) }
+        if null > 2 { close(null) }
+        var byte: UInt8 = 0
+        _ = write(raw, &byte, 1)
+        gate = nil
+    }
+}

@@ -1,0 +1,122 @@
+// getaddrinfo(3): names to addresses. It may take seconds, so connecting looks up on a thread of its own;
+// what is numeric needs none.
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// Why a name has no address.
+public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let name: String
+    /// The resolver's words.
+    public let reason: String
+    public var description: String { "address resolution failed for \(name): \(reason)" }
+}
+
+public enum NameLookup {
+    public typealias Outcome = Result<[InternetSocketAddress], NameError>
+
+    /// Looks up and waits.
+    public static func wait(for name: InternetName, isPassive: Bool) -> Outcome {
+        resolve(name, flags: AI_ADDRCONFIG | (isPassive ? AI_PASSIVE : 0))
+    }
+
+    /// The addresses of a name that needs no looking up; nil for one that does.
+    public static func numeric(_ name: InternetName, isPassive: Bool) -> [InternetSocketAddress]? {
+        let flags = AI_NUMERICHOST | AI_NUMERICSERV | (isPassive ? AI_PASSIVE : 0)
+        guard let found = try? resolve(name, flags: flags).get() else { return nil }
+        return found
+    }
+
+    private static func resolve(_ name: InternetName, flags: CInt) -> Outcome {
+        guard let family = name.family else { return .failure(NameError(name: name.text, reason: "ipv4=off,ipv6=off")) }
+        var hints = addrinfo()
+        hints.ai_flags = flags | (name.isNumeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0)
+        hints.ai_family = family
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(name.host.isEmpty ? nil : name.host, name.port, &hints, &list)
+        guard code == 0 else {
+            return .failure(NameError(name: name.text, reason: String(cString: gai_strerror(code))))
+        }
+        defer { freeaddrinfo(list) }
+        var found: [InternetSocketAddress] = []
+        var next = list
+        while let entry = next {
+            if let address = entry.pointee.ai_addr, let value = read(address, entry.pointee.ai_addrlen) {
+                found.append(value)
+            }
+            next = entry.pointee.ai_next
+        }
+        return .success(found)
+    }
+
+    private static func read(_ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> InternetSocketAddress? {
+        var storage = sockaddr_storage()
+        let count = min(Int(length), MemoryLayout<sockaddr_storage>.size)
+        withUnsafeMutableBytes(of: &storage) { room in
+            room.copyMemory(from: UnsafeRawBufferPointer(start: address, count: count))
+        }
+        return InternetSocketAddress(storage)
+    }
+}
+
+/// A look-up under way on its own thread. Dropping it drops the answer; the thread ends by itself.
+public final class PendingLookup {
+    /// What the thread and its owner share.
+    private final class Box: Sendable {
+        let name: InternetName
+        let answer = Mutex<NameLookup.Outcome?>(nil)
+        let arrival: EventDescriptor
+
+        init(_ name: InternetName) throws(SystemError) {
+            self.name = name
+            arrival = try EventDescriptor()
+        }
+    }
+
+    private let box: Box
+    private let reactor: Reactor
+    private var watch: WatchID?
+
+    /// - Parameter done: called once, in a turn of `reactor`.
+    public init(
+        _ name: InternetName, on reactor: Reactor, done: @escaping (NameLookup.Outcome) -> Void
+    ) throws(SystemError) {
+        let box = try Box(name)
+        self.box = box
+        self.reactor = reactor
+        watch = try reactor.watch(box.arrival.raw, for: .readable) { [weak self] _ in
+            self?.cancel()
+            if let answer = box.answer.withLock({ $0 }) { done(answer) }
+        }
+        try Self.startThread(box)
+    }
+
+    deinit { cancel() }
+
+    public func cancel() {
+        if let watch { reactor.remove(watch) }
+        watch = nil
+    }
+
+    private static func startThread(_ box: Box) throws(SystemError) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+        pthread_attr_setstacksize(&attributes, 256 << 10)
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
+                let outcome = NameLookup.wait(for: box.name, isPassive: false)
+                box.answer.withLock { $0 = outcome }
+                box.arrival.signal()
+                return nil
+            }, Unmanaged.passRetained(box).toOpaque())
+        guard code == 0 else { throw SystemError(call: "pthread_create", code: code) }
+    }
+}

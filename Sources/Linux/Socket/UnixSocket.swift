@@ -1,0 +1,127 @@
+// AF_UNIX sockets: connecting, listening, descriptors on the way (unix(7)). Everything is
+// non-blocking and close-on-exec. Paths that do not fit an address (108 bytes with the final zero)
+// are reached through /proc/self/fd/N/name.
+
+import CLinux
+import Glibc
+
+/// Which process is at the other end, as of connect or listen (SO_PEERCRED).
+public struct PeerCredentials: Equatable, Sendable {
+    public let pid: Int32
+    public let uid: UInt32
+    public let gid: UInt32
+}
+
+/// How messages are cut.
+public enum UnixSocketKind: Sendable {
+    case stream, sequencedPackets, datagrams
+
+    var number: CInt {
+        switch self {
+        case .stream: CInt(SOCK_STREAM.rawValue)
+        case .sequencedPackets: CInt(SOCK_SEQPACKET.rawValue)
+        case .datagrams: CInt(SOCK_DGRAM.rawValue)
+        }
+    }
+}
+
+/// Making AF_UNIX sockets.
+public enum UnixSocket {
+    /// Connects to the socket at `path`, of any length. A full backlog is EAGAIN: a later try may do.
+    /// - Parameter directory: a directory's descriptor that a relative path starts from.
+    public static func connect(to path: String, in directory: CInt? = nil, kind: UnixSocketKind = .stream)
+        throws(SystemError) -> FileDescriptor
+    {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
+        try withShortPath(path, in: directory) { short throws(SystemError) in
+            _ = try check(ne_unix_connect(socket.raw, short), "connect", path)
+        }
+        return socket
+    }
+
+    /// Listens at `path`. A socket of that name that nobody listens at any more is replaced; anything else
+    /// that is there is EADDRINUSE.
+    public static func listen(
+        at path: String, in directory: CInt? = nil, kind: UnixSocketKind = .stream, backlog: CInt = 16
+    ) throws(SystemError) -> FileDescriptor {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
+        try withShortPath(path, in: directory) { short throws(SystemError) in
+            var code = ne_unix_bind(socket.raw, short)
+            if code == -EADDRINUSE, isStale(short, kind), unlink(short) == 0 { code = ne_unix_bind(socket.raw, short) }
+            _ = try check(code, "bind", path)
+        }
+        if kind != .datagrams, Glibc.listen(socket.raw, backlog) != 0 {
+            throw SystemError(call: "listen", code: errno, subject: path)
+        }
+        return socket
+    }
+
+    /// Connects to a name of the abstract name space, which is the network namespace's.
+    /// - Parameter isTight: the address ends with the name; otherwise zeros fill it up.
+    public static func connect(toAbstract name: String, isTight: Bool = true) throws(SystemError) -> FileDescriptor {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(UnixSocketKind.stream.number), "socket"))
+        _ = try check(ne_unix_connect_abstract(socket.raw, name, isTight ? 1 : 0), "connect", "@" + name)
+        return socket
+    }
+
+    /// Listens at a name of the abstract name space; it is free again when the socket is closed.
+    public static func listen(atAbstract name: String, isTight: Bool = true, backlog: CInt = 16)
+        throws(SystemError) -> FileDescriptor
+    {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(UnixSocketKind.stream.number), "socket"))
+        _ = try check(ne_unix_bind_abstract(socket.raw, name, isTight ? 1 : 0), "bind", "@" + name)
+        guard Glibc.listen(socket.raw, backlog) == 0 else {
+            throw SystemError(call: "listen", code: errno, subject: "@" + name)
+        }
+        return socket
+    }
+
+    /// The next connection that waits at a listening socket; EAGAIN when there is none.
+    public static func accept(_ listener: borrowing FileDescriptor) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try check(ne_accept(listener.raw), "accept4"))
+    }
+
+    /// Two connected sockets.
+    public static func pair(_ kind: UnixSocketKind = .stream) throws(SystemError) -> (
+        SharedDescriptor, SharedDescriptor
+    ) {
+        var ends: [CInt] = [-1, -1]
+        _ = try check(ne_socketpair(kind.number, &ends), "socketpair")
+        return (SharedDescriptor(FileDescriptor(owning: ends[0])), SharedDescriptor(FileDescriptor(owning: ends[1])))
+    }
+
+    public static func peerCredentials(_ socket: CInt) throws(SystemError) -> PeerCredentials {
+        var found = ne_credentials()
+        _ = try check(ne_peer_credentials(socket, &found), "getsockopt(SO_PEERCRED)")
+        return PeerCredentials(pid: found.pid, uid: found.uid, gid: found.gid)
+    }
+
+    /// An address is 108 bytes with its final zero.
+    static let longestPath = 107
+
+    /// Gives `body` a path that fits an address and means `path`.
+    private static func withShortPath(
+        _ path: String, in directory: CInt?, _ body: (String) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        let isRelative = directory != nil && !path.hasPrefix("/")
+        if !isRelative, path.utf8.count <= longestPath { return try body(path) }
+        if isRelative, let directory, !path.contains("/") { return try body("/proc/self/fd/\(directory)/\(path)") }
+        let cut = path.lastIndex(of: "/")
+        let parent = cut.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let name = cut.map { String(path[path.index(after: $0)...]) } ?? path
+        let opened = FileDescriptor(
+            owning: try check(
+                ne_openat(directory ?? AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0), "open", parent))
+        try body("/proc/self/fd/\(opened.raw)/\(name)")
+    }
+
+    /// A socket that refuses connections has no listener any more.
+    private static func isStale(_ path: String, _ kind: UnixSocketKind) -> Bool {
+        var info = stat()
+        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        let probe = ne_unix_socket(kind.number)
+        guard probe >= 0 else { return false }
+        defer { close(probe) }
+        return ne_unix_connect(probe, path) == -ECONNREFUSED
+    }
+}

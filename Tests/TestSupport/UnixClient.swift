@@ -1,0 +1,66 @@
+// The other end of a program's unix socket (a console, a monitor): write lines, wait for text, with deadlines.
+
+import CLinux
+import Glibc
+import Linux
+
+/// A connected stream socket whose received bytes are collected.
+public final class UnixClient {
+    private let descriptor: FileDescriptor
+    private var collected: [UInt8] = []
+
+    /// Connects as soon as someone listens at `path` (at most 107 bytes), within `seconds`.
+    public init(path: String, seconds: Double = 10) throws {
+        let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        descriptor = FileDescriptor(owning: try check(fd, "socket"))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(107)) }
+        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
+        while true {
+            let result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(fd, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            if result == 0 { return }
+            guard ne_monotonic_ns() < deadline else {
+                throw TestFailure(description: "connect \(path): \(String(cString: strerror(errno)))")
+            }
+            usleep(5000)
+        }
+    }
+
+    /// Everything received so far.
+    public var text: String { String(decoding: collected, as: UTF8.self) }
+
+    public func write(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    }
+
+    /// Sends a line and returns what comes until `end` stands behind it.
+    public func ask(_ line: String, until end: String, seconds: Double = 10) throws -> String {
+        let start = collected.count
+        write(line + "\n")
+        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
+        while true {
+            let answer = String(decoding: collected[start...], as: UTF8.self)
+            if answer.contains(end) { return answer }
+            guard ne_monotonic_ns() < deadline, receive(milliseconds: 20) else {
+                throw TestFailure(description: "\"\(line)\": no \"\(end)\" within \(seconds) s\n\(answer)")
+            }
+        }
+    }
+
+    /// Reads what is there; false at the end of the stream.
+    private func receive(milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, milliseconds) > 0 else { return true }
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let count = read(descriptor.raw, &chunk, chunk.count)
+        // A terminal ends its lines with CR LF, which Swift takes for one character.
+        collected += chunk[..<max(0, count)].filter { $0 != 13 }
+        return count > 0
+    }
+}
