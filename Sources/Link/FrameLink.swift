@@ -1,0 +1,99 @@
+// The cable between two ports: it counts, it can be unplugged, watchers look on. It keeps no frame and
+// knows no clock; what must not happen within a call is handed to the door it was given.
+
+/// A link between two ports. Lives on one thread.
+public final class FrameLink {
+    private weak var card: (any FramePort)?
+    private weak var netdev: (any FramePort)?
+    private let atEndOfTurn: (@escaping () -> Void) -> Void
+    private var watchers: [any FrameWatcher] = []
+    /// Ends that refused a frame, by `LinkEnd.rawValue`, and those about to be told of room.
+    private var isBlocked = (false, false)
+    private var isTelling = (false, false)
+    private var sent = (LinkCounters(), LinkCounters())
+
+    /// Whether frames pass. Set by `setUp`.
+    public private(set) var isUp = true
+
+    /// - Parameter atEndOfTurn: runs what it is given when the present turn of the loop is over.
+    public init(atEndOfTurn: @escaping (@escaping () -> Void) -> Void) { self.atEndOfTurn = atEndOfTurn }
+
+    /// Puts `port` at `end`, in place of who was there; nil leaves the end open. The link does not own its ports.
+    /// A sender that waited for the former port is told that there is room.
+    public func connect(_ port: (any FramePort)?, at end: LinkEnd) {
+        if end == .card { card = port } else { netdev = port }
+        hasRoom(end)
+    }
+
+    public func port(at end: LinkEnd) -> (any FramePort)? { end == .card ? card : netdev }
+
+    /// Adds a watcher, last in line; the link owns it until `remove`.
+    public func add(_ watcher: any FrameWatcher) { watchers.append(watcher) }
+    public func remove(_ watcher: any FrameWatcher) { watchers.removeAll { $0 === watcher } }
+
+    /// What `end` has sent.
+    public func counters(_ end: LinkEnd) -> LinkCounters { end == .card ? sent.0 : sent.1 }
+
+    // MARK: frames
+
+    /// Sends frames from `end` to the other one; returns how many the sender can forget. Fewer than all: wait for
+    /// `FramePort.peerHasRoom`. Over a link that is down, or open at its other end, all are dropped and counted.
+    public func send(_ frames: UnsafeBufferPointer<FrameView>, from end: LinkEnd) -> Int {
+        guard isUp, let receiver = port(at: end.other) else {
+            count(end) { $0.droppedWhileDown &+= UInt64(frames.count) }
+            return frames.count
+        }
+        let taken = min(max(0, receiver.take(frames)), frames.count)
+        if taken < frames.count { block(end.other, for: end) }
+        guard taken > 0 else { return 0 }
+        let passed = UnsafeBufferPointer(rebasing: frames[..<taken])
+        var bytes: UInt64 = 0
+        for frame in passed { bytes &+= UInt64(truncatingIfNeeded: frame.length) }
+        count(end) {
+            $0.frames &+= UInt64(taken)
+            $0.bytes &+= bytes
+        }
+        for watcher in watchers { watcher.saw(passed, from: end) }
+        return taken
+    }
+
+    /// The port at `end` can take frames again. Without a sender that waits this does nothing, so it may be said at
+    /// any time, also within `take`.
+    public func hasRoom(_ end: LinkEnd) {
+        guard flag(isBlocked, end), !flag(isTelling, end) else { return }
+        set(&isTelling, end, true)
+        atEndOfTurn { [weak self] in self?.tell(end) }
+    }
+
+    /// Plugs the cable in or pulls it. Waiting senders are told that there is room: what they send is dropped while the
+    /// link is down.
+    public func setUp(_ isUp: Bool) {
+        guard isUp != self.isUp else { return }
+        self.isUp = isUp
+        for end in [LinkEnd.card, .netdev] {
+            port(at: end)?.linkChanged(isUp: isUp)
+            hasRoom(end)
+        }
+    }
+
+    private func tell(_ end: LinkEnd) {
+        set(&isTelling, end, false)
+        set(&isBlocked, end, false)
+        port(at: end.other)?.peerHasRoom()
+    }
+
+    private func block(_ end: LinkEnd, for sender: LinkEnd) {
+        set(&isBlocked, end, true)
+        count(sender) { $0.blocked &+= 1 }
+    }
+
+    private func count(_ end: LinkEnd, _ change: (inout LinkCounters) -> Void) {
+        if end == .card { change(&sent.0) } else { change(&sent.1) }
+    }
+
+    private func flag(_ flags: (Bool, Bool), _ end: LinkEnd) -> Bool { end == .card ? flags.0 : flags.1 }
+
+    private func set(_ flags: inout (Bool, Bool), _ end: LinkEnd, _ value: Bool) {
+        if end == .card { flags.0 = value } else { flags.1 = value }
+    }
+}
