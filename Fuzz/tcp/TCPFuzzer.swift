@@ -1,0 +1,191 @@
+// Feeds TCP a peer and a caller that do whatever the input says, in simulated time: segments near and far
+// from what is expected, raw bytes, lying options, calls in any order. At the end everything is released
+// and time passes: no connection, no byte of buffer and no timer may be left.
+
+import Bytes
+import Glibc
+import Link
+import NetStack
+
+@_silgen_name("LLVMFuzzerRunDriver")
+func runDriver(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
+    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+@_cdecl("fuzz_tcp_main")
+public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+    var (count, arguments) = (count, arguments)
+    return runDriver(&count, &arguments) { bytes, length in
+        let session = FuzzedSession(UnsafeBufferPointer(start: bytes, count: length))
+        session.run()
+        return 0
+    }
+}
+
+private final class CountedHeap: BufferSource {
+    var lent = 0
+    func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer? {
+        lent += bytes
+        return .allocate(byteCount: bytes, alignment: 16)
+    }
+    func giveBack(_ span: UnsafeMutableRawBufferPointer) {
+        lent -= span.count
+        span.deallocate()
+    }
+}
+
+private final class Everywhere: PathSource {
+    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath? {
+        TransportPath(source: FuzzedSession.here, interface: InterfaceID(rawValue: 1), mtu: 1500)
+    }
+    func isLocal(_ address: IPv4Address) -> Bool { address == FuzzedSession.here }
+}
+
+private final class FuzzedSession {
+    static let here = IPv4Address(10, 0, 0, 1)
+    static let there = IPv4Address(10, 0, 0, 2)
+
+    private var input: UnsafeBufferPointer<UInt8>
+    private var at = 0
+    private let memory = CountedHeap()
+    private let routes = Everywhere()
+    private let tcp: TCPLayer
+    private var now = Instant(nanoseconds: 1_000_000_000)
+    private var sockets: [TCPSocketID] = []
+    /// What the host says, so that the peer can come close.
+    private var hostNext: UInt32 = 0
+    private var hostPort: UInt16 = 80
+    private var peerNext: UInt32 = 0
+    private var room = [UInt8](repeating: 0, count: 1480)
+
+    init(_ input: UnsafeBufferPointer<UInt8>) {
+        self.input = input
+        var configuration = TCPConfiguration()
+        configuration.initialBuffer = 4096
+        configuration.maximumReceiveBuffer = 16_384
+        configuration.keepAlive = .seconds(30)
+        tcp = TCPLayer(seed: 1, buffers: memory, configuration: configuration)
+        tcp.paths = routes
+    }
+
+    private func byte() -> UInt8 {
+        guard at < input.count else { return 0 }
+        defer { at += 1 }
+        return input[at]
+    }
+
+    private func word() -> UInt16 { UInt16(byte()) << 8 | UInt16(byte()) }
+
+    func run() {
+        if let listener = try? tcp.listen(on: 80, backlog: 4) { sockets.append(listener) }
+        while at < input.count { step() }
+        for id in sockets { tcp.release(id, now: now) }
+        for _ in 0..<2000 {
+            speak()
+            guard let next = tcp.nextDeadline else { break }
+            now = max(now, next)
+            tcp.advance(to: now)
+        }
+        guard tcp.table().isEmpty, memory.lent == 0, tcp.nextDeadline == nil else { abort() }
+    }
+
+    private func step() {
+        switch byte() % 16 {
+        case 0...6: segment()
+        case 7: raw()
+        case 8: wait(.milliseconds(Int64(word())))
+        case 9: open()
+        case 10: if let id = chosen() { send(id) }
+        case 11: if let id = chosen() { _ = room.withUnsafeMutableBytes { tcp.receive(id, into: $0, now: now) } }
+        case 12: if let id = chosen() { tcp.shutdownSend(id, now: now) }
+        case 13: if let id = chosen() { tcp.abort(id, now: now) }
+        case 14: if let id = chosen() { tcp.release(id, now: now) }
+        default: fail()
+        }
+        speak()
+    }
+
+    private func chosen() -> TCPSocketID? { sockets.isEmpty ? nil : sockets[Int(byte()) % sockets.count] }
+
+    private func open() {
+        if let listener = sockets.first, let id = tcp.accept(listener) { sockets.append(id) }
+        let remote = Endpoint(Self.there, 4000)
+        if sockets.count < 8, let id = try? tcp.connect(to: remote, now: now) { sockets.append(id) }
+    }
+
+    private func send(_ id: TCPSocketID) {
+        let count = Int(word()) % 6000
+        let bytes = [UInt8](repeating: 7, count: count)
+        _ = bytes.withUnsafeBytes { tcp.send(id, $0, now: now) }
+    }
+
+    private func wait(_ interval: Interval) {
+        now = now + interval
+        tcp.advance(to: now)
+    }
+
+    private func fail() {
+        let kinds: [PathError] = [
+            .unreachable(code: byte()), .packetTooBig(mtu: Int(word())), .timeExceeded,
+            .neighbourUnreachable(Self.there),
+        ]
+        tcp.pathFailed(
+            QuotedError(
+                kinds[Int(byte() % 4)], reporter: Self.there, local: Endpoint(Self.here, hostPort),
+                remote: Endpoint(Self.there, 4000), sequence: hostNext &- UInt32(byte())), now: now)
+    }
+
+    /// A segment that is near to what the host expects: offsets are small and signed.
+    private func segment() {
+        let flags = TCPFlags(rawValue: byte())
+        var header = TCPHeader(
+            sourcePort: 4000, destinationPort: hostPort, sequence: peerNext &+ offset(),
+            acknowledgement: hostNext &+ offset(), flags: flags, window: word())
+        let options = byte()
+        if options & 1 != 0 { header.maximumSegmentSize = word() }
+        if options & 2 != 0 { header.windowShift = byte() }
+        if options & 4 != 0 { header.timestamps = TCPTimestamps(value: UInt32(word()), echo: UInt32(word())) }
+        var bytes = [UInt8](repeating: 0, count: header.size) + [UInt8](repeating: 9, count: Int(word()) % 1461)
+        bytes.withUnsafeMutableBytes { _ = header.write(into: $0) }
+        deliver(bytes)
+    }
+
+    private func offset() -> UInt32 { UInt32(bitPattern: Int32(Int8(bitPattern: byte()))) &* 16 }
+
+    private func raw() {
+        let count = Int(byte()) % 80
+        var bytes: [UInt8] = [15, 160, UInt8(hostPort >> 8), UInt8(hostPort & 0xff)]
+        for _ in 0..<count { bytes.append(byte()) }
+        deliver(bytes)
+    }
+
+    private func deliver(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { bytes in
+            var spans = [UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count / 2)])]
+            spans.append(UnsafeRawBufferPointer(rebasing: bytes[(bytes.count / 2)...]))
+            spans.withUnsafeBufferPointer { spans in
+                tcp.receive(
+                    SegmentView(
+                        from: Self.there, to: Self.here, frame: FrameView(segments: spans, length: bytes.count), at: 0,
+                        length: bytes.count, checksumTrusted: true), now: now)
+            }
+        }
+    }
+
+    /// Takes what the host sends; the peer learns its numbers.
+    private func speak() {
+        for _ in 0..<200 {
+            let placed = room.withUnsafeMutableBytes {
+                tcp.transmit(into: $0, on: InterfaceID(rawValue: 1), now: now)
+            }
+            guard let placed else { return }
+            let parsed = room.withUnsafeBytes { try? TCPHeader.parse($0, segmentLength: placed.length) }
+            guard let (header, size) = parsed, placed.length <= room.count else { abort() }
+            hostNext = header.sequence &+ UInt32(placed.length - size) &+ (header.flags.contains(.syn) ? 1 : 0)
+            hostPort = header.sourcePort
+            if header.flags.contains(.ack) { peerNext = header.acknowledgement }
+        }
+    }
+}

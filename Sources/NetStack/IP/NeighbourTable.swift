@@ -1,0 +1,191 @@
+// Neighbours of one interface: which MAC has an IPv4 address (RFC 826), how sure we are of it
+// (states after RFC 4861, 7.3.2), and the packets that wait for an answer. Pure: what is to be sent
+// and what is released comes back as values. ARP on the wire is Host+ARP.swift.
+//
+// Allowed moves:   (none) → incomplete → reachable → stale → probe → reachable
+//                              └→ failed → (none)              └→ incomplete
+//
+// A MAC is used in every state that has one; a stale one is used while it is being asked about.
+
+import Bytes
+import Link
+
+/// An ARP request to be sent: to everybody, or to the MAC that is being checked.
+struct NeighbourRequest: Equatable {
+    var address: IPv4Address
+    var unicast: MACAddress?
+}
+
+struct NeighbourTable {
+    static let reachableTime = Interval.seconds(30)
+    static let retransmit = Interval.seconds(1)
+    /// How long an unanswered address is shown as failed.
+    static let failedTime = Interval.seconds(5)
+    static let tries = 3
+    static let limit = 512
+    /// Packets and bytes that may wait for one neighbour.
+    static let pendingLimit = 64
+    static let pendingBytes = 256 << 10
+
+    enum State: Equatable {
+        case incomplete(tries: Int)
+        case reachable(MACAddress)
+        case stale(MACAddress)
+        case probe(MACAddress, tries: Int)
+        case failed
+    }
+
+    struct Entry {
+        var state: State
+        /// When the state ends by itself; stale never does.
+        var due: Instant
+        /// Whole frames without their destination MAC, oldest first.
+        var pending: [[UInt8]] = []
+        var pendingBytes = 0
+    }
+
+    private(set) var entries: [IPv4Address: Entry] = [:]
+    /// Requests that wait to be sent.
+    private(set) var requests: [NeighbourRequest] = []
+    /// Addresses whose entries have a deadline that must be met.
+    private var timed: Set<IPv4Address> = []
+
+    /// The MAC of `address`, and until when that needs no further check. Without one the search has
+    /// begun when this returns `nil`: `hold` the packet.
+    mutating func lookup(_ address: IPv4Address, now: Instant) -> (mac: MACAddress, until: Instant)? {
+        guard let entry = entries[address] else {
+            makeRoom()
+            ask(address, .incomplete(tries: 1), now: now)
+            return nil
+        }
+        switch entry.state {
+        case .reachable(let mac) where now < entry.due: return (mac, entry.due)
+        case .reachable(let mac), .stale(let mac):
+            ask(address, .probe(mac, tries: 1), now: now)
+            return (mac, now)
+        case .probe(let mac, _): return (mac, now)
+        case .incomplete: return nil
+        case .failed:
+            ask(address, .incomplete(tries: 1), now: now)
+            return nil
+        }
+    }
+
+    private mutating func ask(_ address: IPv4Address, _ state: State, now: Instant) {
+        entries[address, default: Entry(state: state, due: now)].state = state
+        entries[address]?.due = now + Self.retransmit
+        timed.insert(address)
+        if case .probe(let mac, _) = state {
+            requests.append(NeighbourRequest(address: address, unicast: mac))
+        } else {
+            requests.append(NeighbourRequest(address: address, unicast: nil))
+        }
+    }
+
+    /// Keeps a frame until `address` is known. The first is never lost; when too many wait, the new
+    /// one is refused: its sender has others on the way.
+    mutating func hold(_ frame: [UInt8], for address: IPv4Address) -> Bool {
+        guard var entry = entries[address] else { return false }
+        let isRoom = entry.pending.count < Self.pendingLimit && entry.pendingBytes + frame.count <= Self.pendingBytes
+        guard entry.pending.isEmpty || isRoom else { return false }
+        entries[address] = nil  // keeps the array below uniquely referenced
+        entry.pending.append(frame)
+        entry.pendingBytes += frame.count
+        entries[address] = entry
+        return true
+    }
+
+    /// Takes what an ARP packet says about its sender (RFC 826, "merge"); returns the frames that
+    /// waited for it. A new entry is made only when `creating` (the packet was for us).
+    mutating func learn(
+        _ address: IPv4Address, _ mac: MACAddress, creating: Bool, isAnswer: Bool, now: Instant
+    ) -> [[UInt8]] {
+        guard var entry = entries[address] else {
+            guard creating else { return [] }
+            makeRoom()
+            entries[address] = Entry(state: .stale(mac), due: now)
+            return []
+        }
+        switch entry.state {
+        case .reachable(mac), .probe(mac, _), .stale(mac):
+            guard isAnswer else { return [] }
+            entry.state = .reachable(mac)
+        case .reachable, .probe, .stale, .failed:
+            entry.state = isAnswer ? .reachable(mac) : .stale(mac)
+        case .incomplete: entry.state = .reachable(mac)
+        }
+        let released = entry.pending
+        entry.pending = []
+        entry.pendingBytes = 0
+        entry.due = now + Self.reachableTime
+        entries[address] = entry
+        timed.remove(address)
+        return released
+    }
+
+    /// Repeats requests that are due; returns the frames whose neighbour did not answer.
+    mutating func advance(to now: Instant) -> [(IPv4Address, [[UInt8]])] {
+        guard let deadline = nextDeadline, deadline <= now else { return [] }
+        var failed: [(IPv4Address, [[UInt8]])] = []
+        for address in timed.sorted() {
+            guard let entry = entries[address], entry.due <= now else { continue }
+            switch entry.state {
+            case .incomplete(let tries) where tries < Self.tries:
+                ask(address, .incomplete(tries: tries + 1), now: now)
+            case .probe(let mac, let tries) where tries < Self.tries:
+                ask(address, .probe(mac, tries: tries + 1), now: now)
+            case .probe: ask(address, .incomplete(tries: 1), now: now)
+            case .incomplete:
+                if !entry.pending.isEmpty { failed.append((address, entry.pending)) }
+                entries[address] = Entry(state: .failed, due: now + Self.failedTime)
+            case .failed: remove(address)
+            case .reachable, .stale: timed.remove(address)
+            }
+        }
+        return failed
+    }
+
+    var nextDeadline: Instant? { timed.lazy.compactMap { entries[$0]?.due }.min() }
+
+    mutating func nextRequest() -> NeighbourRequest? { requests.isEmpty ? nil : requests.removeFirst() }
+
+    /// The link was away: nothing known is sure any more, and searches begin again.
+    mutating func restart(now: Instant) {
+        requests = []
+        for (address, entry) in entries.sorted(by: { $0.key < $1.key }) {
+            switch entry.state {
+            case .reachable(let mac), .probe(let mac, _): set(address, .stale(mac), now: now)
+            case .incomplete: ask(address, .incomplete(tries: 1), now: now)
+            case .stale, .failed: break
+            }
+        }
+    }
+
+    private mutating func set(_ address: IPv4Address, _ state: State, now: Instant) {
+        entries[address]?.state = state
+        entries[address]?.due = now
+        timed.remove(address)
+    }
+
+    /// An entry that nobody waits for makes room when the table is full.
+    private mutating func makeRoom() {
+        guard entries.count >= Self.limit else { return }
+        let victim = entries.min { (rank($0.value), $0.key) < (rank($1.value), $1.key) }
+        if let victim { remove(victim.key) }
+    }
+
+    private func rank(_ entry: Entry) -> Int {
+        switch entry.state {
+        case .failed: 0
+        case .stale: 1
+        case .reachable: 2
+        case .probe: 3
+        case .incomplete: entry.pending.isEmpty ? 1 : 4
+        }
+    }
+
+    private mutating func remove(_ address: IPv4Address) {
+        entries[address] = nil
+        timed.remove(address)
+    }
+}

@@ -1,0 +1,104 @@
+// Reassembly of IPv4 fragments (RFC 791, 3.2; RFC 1122, 3.3.2), small on purpose: a few datagrams
+// at a time, each in private memory, none for long. Overlapping fragments condemn their datagram
+// (the answer of RFC 5722 for IPv6): no honest sender makes them.
+
+import Bytes
+import Link
+
+/// Puts datagrams together.
+struct Reassembly {
+    static let timeout = Interval.seconds(15)
+    static let datagramLimit = 8
+    static let fragmentLimit = 64
+    static let maximumPayload = 65535 - IPv4Header.size
+
+    /// RFC 791: the four fields that fragments of one datagram share.
+    private struct Key: Hashable {
+        var source: IPv4Address
+        var destination: IPv4Address
+        var proto: IPProtocol
+        var identification: UInt16
+    }
+
+    fileprivate struct Datagram {
+        var deadline: Instant
+        var bytes: [UInt8] = []
+        /// What has come, sorted, without overlaps.
+        var ranges: [Range<Int>] = []
+        /// Known once the last fragment came.
+        var length: Int?
+        /// An overlap was seen: the rest is swallowed until the deadline.
+        var isCondemned = false
+
+        var isComplete: Bool {
+            guard let length else { return false }
+            return ranges.reduce(0) { $0 + $1.count } == length
+        }
+    }
+
+    enum Outcome {
+        /// More fragments are missing.
+        case waiting
+        /// The whole payload.
+        case complete([UInt8])
+        case refused
+    }
+
+    private var datagrams: [Key: Datagram] = [:]
+
+    /// Takes one fragment whose payload starts at `offset` in `frame`.
+    mutating func add(_ header: IPv4Header, _ frame: FrameView, at offset: Int, now: Instant) -> Outcome {
+        let key = Key(
+            source: header.source, destination: header.destination, proto: header.proto,
+            identification: header.identification)
+        let range = header.fragmentOffset..<header.fragmentOffset + header.payloadLength
+        guard range.upperBound <= Self.maximumPayload, !range.isEmpty || !header.moreFragments else { return .refused }
+        guard datagrams[key] != nil || datagrams.count < Self.datagramLimit else { return .refused }
+        var datagram = datagrams.removeValue(forKey: key) ?? Datagram(deadline: now + Self.timeout)
+        guard !datagram.isCondemned, datagram.insert(range, isLast: !header.moreFragments) else {
+            datagrams[key] = Datagram(deadline: datagram.deadline, isCondemned: true)
+            return .refused
+        }
+        datagram.copy(range, from: frame, at: offset)
+        if datagram.isComplete { return .complete(datagram.bytes) }
+        datagrams[key] = datagram
+        return .waiting
+    }
+
+    /// Gives up what took too long; returns how many datagrams.
+    mutating func advance(to now: Instant) -> Int {
+        guard let deadline = nextDeadline, deadline <= now else { return 0 }
+        let before = datagrams.count
+        datagrams = datagrams.filter { $0.value.deadline > now }
+        return before - datagrams.count
+    }
+
+    var nextDeadline: Instant? { datagrams.lazy.map(\.value.deadline).min() }
+    var isEmpty: Bool { datagrams.isEmpty }
+}
+
+extension Reassembly.Datagram {
+    /// Notes a range; false when it overlaps, contradicts the length, or is one too many.
+    mutating func insert(_ range: Range<Int>, isLast: Bool) -> Bool {
+        if isLast {
+            guard length == nil else { return false }
+            length = range.upperBound
+        }
+        let end = max(range.upperBound, ranges.last?.upperBound ?? 0)
+        guard ranges.count < Reassembly.fragmentLimit, end <= length ?? Int.max else { return false }
+        let position = ranges.firstIndex { $0.lowerBound >= range.lowerBound } ?? ranges.count
+        if position > 0, ranges[position - 1].upperBound > range.lowerBound { return false }
+        if position < ranges.count, ranges[position].lowerBound < range.upperBound { return false }
+        if !range.isEmpty { ranges.insert(range, at: position) }
+        return true
+    }
+
+    mutating func copy(_ range: Range<Int>, from frame: FrameView, at offset: Int) {
+        if bytes.count < range.upperBound {
+            bytes.append(contentsOf: repeatElement(0, count: range.upperBound - bytes.count))
+        }
+        bytes.withUnsafeMutableBytes { room in
+            _ = frame.copy(from: offset, into: UnsafeMutableRawBufferPointer(rebasing: room[range]))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+// The door between IP and the transports that send by themselves (TCP): which way a destination
+// lies, and what the network said about a segment sent earlier. No transport state lives here.
+
+import Bytes
+import Link
+
+/// Lends memory for socket buffers (in a node: guest RAM); spans go back when they are free.
+public protocol BufferSource: AnyObject {
+    /// A span of at least `bytes` bytes, or `nil` when there is no more.
+    func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer?
+    /// Takes back a span exactly as it was lent.
+    func giveBack(_ span: UnsafeMutableRawBufferPointer)
+}
+
+/// The way to a destination as it is now.
+public struct TransportPath: Equatable, Sendable {
+    /// The address that packets carry as their source.
+    public var source: IPv4Address
+    /// The interface they leave by; `InterfaceID.loopback` for addresses of this node.
+    public var interface: InterfaceID
+    /// The largest IP packet in bytes, header included.
+    public var mtu: Int
+
+    public init(source: IPv4Address, interface: InterfaceID, mtu: Int) {
+        self.source = source
+        self.interface = interface
+        self.mtu = mtu
+    }
+}
+
+/// Answers which way a destination lies. `Host` is the one implementation outside of tests.
+public protocol PathSource: AnyObject {
+    /// `nil` when no route leads to `destination`, or `source` is given and not an address of this node.
+    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath?
+    /// Whether `address` is one of this node's own (127.0.0.0/8 included).
+    func isLocal(_ address: IPv4Address) -> Bool
+}
+
+/// A segment that a transport has written behind the head-room of IP and Ethernet.
+public struct PlacedSegment: Equatable, Sendable {
+    public var source: IPv4Address
+    public var destination: IPv4Address
+    /// Bytes of the segment, transport header included.
+    public var length: Int
+
+    public init(source: IPv4Address, destination: IPv4Address, length: Int) {
+        self.source = source
+        self.destination = destination
+        self.length = length
+    }
+}
+
+/// A received segment: where it lies in its frame and who sent it to whom.
+public struct SegmentView {
+    public let source: IPv4Address
+    public let destination: IPv4Address
+    public let frame: FrameView
+    /// Offset of the transport header in the frame, in bytes.
+    public let offset: Int
+    /// Bytes from there to the end of the IP packet (link padding excluded); never past the frame.
+    public let length: Int
+    /// The link vouches for the transport checksum, or it never left this node.
+    public let checksumTrusted: Bool
+
+    public init(
+        from source: IPv4Address, to destination: IPv4Address, frame: FrameView, at offset: Int, length: Int,
+        checksumTrusted: Bool
+    ) {
+        self.source = source
+        self.destination = destination
+        self.frame = frame
+        self.offset = offset
+        self.length = length
+        self.checksumTrusted = checksumTrusted
+    }
+}
+
+/// What the network said about a packet that was sent (RFC 792; RFC 1122, 3.2.2).
+public enum PathError: Error, Hashable, Sendable {
+    /// Destination unreachable, code as received (0 net, 1 host, 2 protocol, 3 port, 13 prohibited …).
+    case unreachable(code: UInt8)
+    /// Destination unreachable, code 4 (RFC 1191): the next hop takes at most `mtu` bytes; 0 = not said.
+    case packetTooBig(mtu: Int)
+    case timeExceeded
+    /// Nobody answered the ARP request for the next hop.
+    case neighbourUnreachable(IPv4Address)
+}
+
+extension PathError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unreachable(0): "Destination Net Unreachable"
+        case .unreachable(1): "Destination Host Unreachable"
+        case .unreachable(2): "Destination Protocol Unreachable"
+        case .unreachable(3): "Destination Port Unreachable"
+        case .unreachable(9), .unreachable(10), .unreachable(13): "Packet filtered"
+        case .unreachable(let code): "Dest Unreachable, code \(code)"
+        case .packetTooBig(let mtu): "Frag needed and DF set (mtu = \(mtu))"
+        case .timeExceeded: "Time to live exceeded"
+        case .neighbourUnreachable: "Destination Host Unreachable"
+        }
+    }
+}
+
+/// A `PathError` with the segment it is about: addresses and the first eight bytes of the
+/// transport header as they were quoted (RFC 792), which hold TCP's ports and sequence number.
+public struct QuotedError: Equatable, Sendable {
+    public var error: PathError
+    /// Who said it; this node itself for `neighbourUnreachable`.
+    public var reporter: IPv4Address
+    public var local: Endpoint
+    public var remote: Endpoint
+    /// Bytes 4…7 of the quoted transport header: TCP's sequence number.
+    public var sequence: UInt32
+
+    public init(
+        _ error: PathError, reporter: IPv4Address, local: Endpoint, remote: Endpoint, sequence: UInt32
+    ) {
+        self.error = error
+        self.reporter = reporter
+        self.local = local
+        self.remote = remote
+        self.sequence = sequence
+    }
+}

@@ -1,0 +1,70 @@
+// What a DHCP server has granted, checked and with its times fixed (RFC 2131, 4.4.5).
+
+import Bytes
+
+/// A lease that can be used as it is.
+public struct DHCPLease: Equatable, Sendable {
+    /// The address with the length of its network.
+    public var prefix: IPv4Prefix
+    /// Who granted it (option 54).
+    public var server: IPv4Address
+    public var routers: [IPv4Address]
+    /// Option 121; when there are any, `routers` is not used (RFC 3442).
+    public var classlessRoutes: [DHCPRoute]
+    public var nameServers: [IPv4Address]
+    /// Option 119, or else the domain name as its only member.
+    public var searchList: [DNSName]
+    public var hostName: String?
+    public var domainName: String?
+    /// Option 26, not yet limited to what the NIC can carry; `nil` below 68 (RFC 2132, 5.1).
+    public var mtu: Int?
+    /// When to ask the server for more (T1), when to ask any server (T2), and the end; `nil` = never.
+    public var renewal: Instant?
+    public var rebinding: Instant?
+    public var end: Instant?
+
+    /// The least length a lease is taken to have, so that no server can make us ask in a loop.
+    static let minimumSeconds: UInt32 = 10
+
+    /// Reads a DHCPACK (or an offer); `nil` when its address cannot be one of a host.
+    /// - Parameters:
+    ///   - server: who was asked, for replies without option 54.
+    ///   - asked: when the request left: the lease counts from there (RFC 2131, 4.4.1).
+    init?(_ message: DHCPMessage, server: IPv4Address?, asked: Instant) {
+        let options = message.options
+        let address = message.yourAddress
+        guard address.isUnicast, !address.isLoopback, let server = options.serverIdentifier ?? server,
+            let prefix = Self.prefix(address, mask: options.subnetMask)
+        else { return nil }
+        self.prefix = prefix
+        self.server = server
+        routers = options.routers.filter { $0.isUnicast && $0 != address }
+        classlessRoutes = options.classlessRoutes.filter { $0.gateway.isUnicast || $0.gateway.isUnspecified }
+        nameServers = options.nameServers.filter(\.isUnicast)
+        domainName = options.domainName
+        hostName = options.hostName
+        searchList =
+            options.searchList.isEmpty ? [domainName.flatMap { DNSName($0) }].compactMap { $0 } : options.searchList
+        mtu = options.interfaceMTU.flatMap { $0 >= 68 ? Int($0) : nil }
+        setTimes(options, asked: asked)
+    }
+
+    /// Without a mask, the class of the address decides (RFC 950).
+    private static func prefix(_ address: IPv4Address, mask: IPv4Address?) -> IPv4Prefix? {
+        if let mask { return IPv4Prefix(address, mask: mask) }
+        let first = address.rawValue >> 24
+        return IPv4Prefix(address, length: first < 128 ? 8 : first < 192 ? 16 : 24)
+    }
+
+    /// T1 and T2 default to 0.5 and 0.875 of the lease; nonsense (T1 ≥ T2 or beyond the end) too.
+    private mutating func setTimes(_ options: DHCPOptions, asked: Instant) {
+        guard let granted = options.leaseTime, granted != .max else { return }
+        let length = UInt64(max(granted, Self.minimumSeconds))
+        let second = min(UInt64(options.rebindingTime ?? .max), length * 7 / 8)
+        var first = min(UInt64(options.renewalTime ?? .max), length / 2)
+        if first >= second { first = length / 2 }
+        renewal = asked + .seconds(Int64(first))
+        rebinding = asked + .seconds(Int64(second <= first ? length * 7 / 8 : second))
+        end = asked + .seconds(Int64(length))
+    }
+}

@@ -1,0 +1,241 @@
+// SEGMENT ARRIVES for SYN-SENT and the states behind it (RFC 9293, 3.10.7.3 and 3.10.7.4): the order
+// of the checks is the RFC's, with the stricter rules of RFC 5961 and PAWS of RFC 7323.
+
+extension TCPConnection {
+    mutating func arrive(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
+        switch state {
+        case .closed, .listen: return .reset
+        case .synSent: return arriveInSynSent(segment, turn)
+        default: return arriveSynchronized(&segment, turn)
+        }
+    }
+
+    // MARK: SYN-SENT
+
+    private mutating func arriveInSynSent(_ segment: TCPSegment, _ turn: TCPTurn) -> TCPReply {
+        let hasAck = segment.flags.contains(.ack)
+        if hasAck {
+            let ack = segment.acknowledgement
+            guard ack > send.initial, ack <= send.highest else {
+                return segment.flags.contains(.rst) ? .nothing : .reset
+            }
+        }
+        if segment.flags.contains(.rst) {
+            if hasAck { close(.connectionRefused) }
+            return .nothing
+        }
+        guard segment.flags.contains(.syn) else { return .nothing }
+        takeSyn(segment, turn)
+        if hasAck {
+            establish(segment, turn)
+            pending.insert(.ack)
+        } else {
+            // Simultaneous open (RFC 9293, 3.5): the SYN goes out again, with an ACK.
+            state = .synReceived
+            pending.insert(.syn)
+        }
+        return .nothing
+    }
+
+    /// Reads the peer's SYN: its sequence number and its options (RFC 9293, 3.7.1; RFC 7323, 2 and 3).
+    mutating func takeSyn(_ segment: TCPSegment, _ turn: TCPTurn) {
+        let header = segment.header
+        receive.initial = segment.sequence
+        receive.next = segment.sequence + 1
+        receive.lastAckSent = receive.next
+        receive.edge = receive.next + Int(synWindow)
+        // A peer that announces less than any path carries is not obeyed to the letter: RFC 9293, 3.7.1
+        // has no lower bound, but segments of a few bytes are an attack (CVE-2019-11479).
+        send.peerLimit = max(Int(header.maximumSegmentSize ?? 536), 48)
+        let wantsTimestamps = state == .synSent ? facts.contains(.usesTimestamps) : turn.settings.pointee.usesTimestamps
+        facts.remove(.usesTimestamps)
+        if wantsTimestamps, let stamps = header.timestamps {
+            facts.insert(.usesTimestamps)
+            timestamps.recent = stamps.value
+            timestamps.recentAt = turn.now
+        }
+        if turn.settings.pointee.usesWindowScale, let shift = header.windowShift {
+            send.shift = min(shift, TCPHeader.maximumWindowShift)
+            receive.shift = Self.windowShift(for: turn.settings.pointee.maximumReceiveBuffer)
+        }
+        send.window = Int(header.window)
+        send.largestWindow = send.window
+        send.windowSequence = segment.sequence
+        send.windowAcknowledgement = segment.acknowledgement
+        settleSegmentSize()
+    }
+
+    /// The smallest shift with which a whole buffer can be announced.
+    static func windowShift(for bytes: Int) -> UInt8 {
+        var shift: UInt8 = 0
+        while shift < TCPHeader.maximumWindowShift, bytes >> Int(shift) > 65_535 { shift &+= 1 }
+        return shift
+    }
+
+    /// The window of a SYN is never scaled (RFC 7323, 2.2).
+    var synWindow: UInt16 {
+        UInt16(clamping: receive.ring.isAttached ? receive.ring.free : receive.planned)
+    }
+
+    /// The handshake is complete from our side: our SYN was acknowledged.
+    mutating func establish(_ segment: TCPSegment, _ turn: TCPTurn) {
+        let wasRepeated = timers.retries > 0
+        // A CLOSE that waited for this goes on.
+        state = facts.contains(.finQueued) ? .finWait1 : .established
+        roundTrip.acknowledge(segment.acknowledgement, now: turn.now, settings: turn.settings)
+        if wasRepeated { roundTrip.assumeSlowPath() }
+        send.una = send.initial + 1
+        if send.next < send.una { send.next = send.una }
+        pending.remove(.syn)
+        timers.retries = 0
+        timers.stopRetransmission()
+        congestion.start(segmentSize: send.segmentSize, at: send.una)
+        // RFC 5681, 3.1: a lost SYN starts with one segment.
+        if wasRepeated { congestion.restartAfterLostSyn(segmentSize: send.segmentSize) }
+        startKeepAlive(turn)
+    }
+
+    /// Whether the segment would complete the handshake of SYN-RECEIVED: then buffers are needed.
+    func completesHandshake(_ segment: TCPSegment) -> Bool {
+        state == .synReceived && segment.flags.contains(.ack) && segment.flags.isDisjoint(with: [.rst, .syn])
+            && segment.acknowledgement > send.initial && segment.acknowledgement <= send.highest
+    }
+
+    /// RFC 6191; RFC 9293, 3.6.1: whether a SYN may end TIME-WAIT because it is surely new.
+    func mayBeReplaced(by segment: TCPSegment) -> Bool {
+        guard segment.flags.contains(.syn), segment.flags.isDisjoint(with: [.ack, .rst, .fin]) else { return false }
+        if facts.contains(.usesTimestamps), let stamps = segment.header.timestamps {
+            let newer = Int32(bitPattern: stamps.value &- timestamps.recent)
+            if newer != 0 { return newer > 0 }
+        }
+        return segment.sequence > receive.next
+    }
+
+    // MARK: SYN-RECEIVED and later
+
+    private mutating func arriveSynchronized(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
+        if isCrossedSynAck(segment) { segment.stripSyn() }
+        guard checkTimestamps(segment, turn), checkSequence(segment, turn) else { return .nothing }
+        rememberTimestamp(segment, turn)
+        if segment.flags.contains(.rst) { return takeReset(segment, turn) }
+        segment.trim(from: receive.next, to: receive.edge)
+        if segment.flags.contains(.syn) { return takeUnexpectedSyn(turn) }
+        guard segment.flags.contains(.ack) else { return .nothing }
+        timers.probes = 0
+        receive.lastHeard = turn.now
+        switch takeAcknowledgement(segment, turn) {
+        case .accepted: break
+        case .ignored: return .nothing
+        case .refused: return .reset
+        }
+        return takeText(&segment, turn)
+    }
+
+    /// Simultaneous open: the peer has answered our SYN with its own SYN again (RFC 9293, 3.5, figure 8).
+    /// Of that SYN,ACK only the ACK is new; refused as old, it would be repeated by both sides for ever.
+    private func isCrossedSynAck(_ segment: TCPSegment) -> Bool {
+        state == .synReceived && segment.flags.contains([.syn, .ack]) && !segment.flags.contains(.rst)
+            && segment.sequence == receive.initial && segment.acknowledgement == send.initial + 1
+    }
+
+    /// RFC 7323, 5.3: PAWS.
+    private mutating func checkTimestamps(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+        guard facts.contains(.usesTimestamps) else { return true }
+        let isReset = segment.flags.contains(.rst)
+        guard let stamps = segment.header.timestamps else { return isReset }
+        let isOld = Int32(bitPattern: stamps.value &- timestamps.recent) < 0
+        // RFC 7323, 5.5: after 24 days the remembered value says nothing.
+        if isOld, turn.now &- timestamps.recentAt < 2_073_600_000_000_000 {
+            if !isReset { pending.insert(.ack) }
+            return isReset
+        }
+        return true
+    }
+
+    /// RFC 7323, 4.3 (2): only from a segment that covers what was acknowledged last.
+    private mutating func rememberTimestamp(_ segment: TCPSegment, _ turn: TCPTurn) {
+        guard facts.contains(.usesTimestamps), let stamps = segment.header.timestamps else { return }
+        guard segment.sequence <= receive.lastAckSent, !segment.flags.contains(.rst) else { return }
+        timestamps.recent = stamps.value
+        timestamps.recentAt = turn.now
+    }
+
+    /// RFC 9293, 3.10.7.4, first check: is any part of it within the window?
+    private mutating func checkSequence(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+        let window = receive.window
+        let start = segment.sequence - receive.next
+        let length = segment.length
+        let isInside: Bool
+        switch (length, window) {
+        case (0, 0): isInside = start == 0
+        case (0, _): isInside = start >= 0 && start < window
+        // A full window still takes ACK and RST of a segment at its edge; its text is cut off.
+        case (_, 0): isInside = start == 0
+        default:
+            let last = start &+ length &- 1
+            isInside =
+                (start >= 0 && start < window) || (last >= 0 && last < window)
+                || (start < 0 && last >= window)
+        }
+        if isInside {
+            if window == 0, length > 0 { pending.insert(.ack) }
+            return true
+        }
+        refuse(segment, turn)
+        return false
+    }
+
+    /// An unacceptable segment is answered by an ACK, unless it is a RST.
+    private mutating func refuse(_ segment: TCPSegment, _ turn: TCPTurn) {
+        if segment.flags.contains(.rst) { return }
+        if state == .synReceived, segment.flags.contains(.syn), segment.sequence == receive.initial {
+            // Our SYN,ACK was lost; an ACK alone would not help the peer.
+            pending.insert(.syn)
+            return
+        }
+        if segment.flags.contains(.syn) { return challenge(turn) }
+        if state == .timeWait, segment.flags.contains(.fin) { startTimeWait(turn) }
+        if segment.length == 0 {
+            // Two machines that disagree must not answer each other's bare ACKs for ever.
+            guard turn.now &- links.lastOutsideAck >= 10_000_000 || links.lastOutsideAck == 0 else { return }
+            links.lastOutsideAck = max(1, turn.now)
+        }
+        pending.insert(.ack)
+    }
+
+    /// RFC 9293, 3.10.7.4, second check, with RFC 5961, 3.2: only an exact hit resets.
+    private mutating func takeReset(_ segment: TCPSegment, _ turn: TCPTurn) -> TCPReply {
+        guard segment.sequence == receive.next else {
+            challenge(turn)
+            return .nothing
+        }
+        switch state {
+        case .synReceived: close(facts.contains(.isPassive) ? .connectionReset : .connectionRefused)
+        case .closing, .lastAck, .timeWait: close(nil)
+        default: close(.connectionReset)
+        }
+        return .nothing
+    }
+
+    /// RFC 9293, 3.10.7.4, fourth check; RFC 5961, 4.2.
+    private mutating func takeUnexpectedSyn(_ turn: TCPTurn) -> TCPReply {
+        if state == .synReceived, facts.contains(.isPassive) {
+            close(.connectionReset)
+        } else {
+            challenge(turn)
+        }
+        return .nothing
+    }
+
+    /// RFC 5961, 7: challenge ACKs are counted, so that they cannot be used to flood.
+    mutating func challenge(_ turn: TCPTurn) {
+        let second = turn.now / 1_000_000_000
+        if links.challengeSecond != second {
+            links.challengeSecond = second
+            links.challenges = 0
+        }
+        guard links.challenges < turn.settings.pointee.challengeAcksPerSecond else { return }
+        links.challenges &+= 1
+        pending.insert(.ack)
+    }
+}

@@ -1,0 +1,132 @@
+// The user calls of RFC 9293, 3.10 as they act on one connection, and what IP reports about its path.
+
+extension TCPConnection {
+    /// Active OPEN (RFC 9293, 3.10.1).
+    mutating func open(_ initial: SequenceNumber, _ turn: TCPTurn) {
+        start(initial)
+        state = .synSent
+        if turn.settings.pointee.usesTimestamps { facts.insert(.usesTimestamps) }
+    }
+
+    /// A SYN came for a listener (RFC 9293, 3.10.7.2, third check).
+    mutating func open(_ initial: SequenceNumber, answering segment: TCPSegment, _ turn: TCPTurn) {
+        start(initial)
+        facts.insert(.isPassive)
+        takeSyn(segment, turn)
+        state = .synReceived
+    }
+
+    private mutating func start(_ initial: SequenceNumber) {
+        send.initial = initial
+        send.una = initial
+        send.next = initial
+        send.highest = initial
+        pending.insert(.syn)
+    }
+
+    /// Bytes the caller may still queue (RFC 9293, 3.10.2).
+    var canQueue: Bool {
+        switch state {
+        case .synSent, .synReceived, .established, .closeWait: !facts.contains(.finQueued)
+        default: false
+        }
+    }
+
+    /// CLOSE (RFC 9293, 3.10.4), but for one thing: before the handshake is done FIN is queued like data,
+    /// for a caller that has said everything at once. To give up a connection there is `release`.
+    mutating func shutdown(_ turn: TCPTurn) {
+        guard !facts.contains(.finQueued) else { return }
+        switch state {
+        case .synSent, .synReceived: facts.insert(.finQueued)
+        case .established:
+            facts.insert(.finQueued)
+            state = .finWait1
+        case .closeWait:
+            facts.insert(.finQueued)
+            state = .lastAck
+        default: break
+        }
+    }
+
+    /// ABORT (RFC 9293, 3.10.5).
+    mutating func abort() {
+        switch state {
+        case .synReceived, .established, .finWait1, .finWait2, .closeWait: pending.insert(.reset)
+        default: break
+        }
+        close(.connectionAborted)
+    }
+
+    /// Nobody will call again. Unread text is answered by RST (RFC 2525, 2.17).
+    mutating func release(_ turn: TCPTurn) {
+        facts.insert(.isReleased)
+        if state == .closed || state == .timeWait { return }
+        if state == .synSent { return close(nil) }
+        if receive.ring.count > 0 { return abort() }
+        shutdown(turn)
+        if state == .finWait2 { startFinWait2(turn) }
+    }
+
+    /// The caller has taken bytes out of the receive buffer: tell the peer when it matters
+    /// (RFC 9293, 3.8.6.2.2): the room it knows of is below half, and a worthwhile step can be added.
+    mutating func noteRead(_ count: Int) {
+        receive.readSinceGrowth = min(receive.readSinceGrowth &+ count, 1 << 40)
+        switch state {
+        case .established, .finWait1, .finWait2: break
+        default: return
+        }
+        let half = receive.ring.capacity / 2
+        let step = (receive.next + receive.ring.free) - receive.edge
+        if receive.window < half, step >= min(half, 2 &* send.segmentSize) { pending.insert(.ack) }
+    }
+
+    /// The caller reads as fast as bytes come, so a larger buffer would carry more per round trip.
+    var wantsLargerReceiveRing: Bool {
+        receive.readSinceGrowth >= 2 &* receive.ring.capacity && state == .established
+    }
+
+    /// The caller has filled the send buffer although the peer and the network would take more.
+    var wantsLargerSendRing: Bool {
+        send.ring.free == 0 && isSynchronized
+            && min(send.window, congestion.window) > send.ring.capacity / 2
+    }
+
+    // MARK: paths
+
+    /// The route or its MTU may be another now. What went unanswered is sent again at once: the old
+    /// path's silence, which made the timeout long, says nothing about the new one.
+    mutating func pathChanged(mtu: Int, _ turn: TCPTurn) {
+        setPath(mtu: mtu)
+        guard timers.retransmission == .timeout, roundTrip.backOff > 0 else { return }
+        roundTrip.endBackOff()
+        timers.retransmitAt = turn.now
+    }
+
+    /// RFC 9293, 3.9.2.2 and RFC 5927, 5: an error about a segment in flight.
+    mutating func pathFailed(_ error: QuotedError, _ turn: TCPTurn) {
+        let sequence = SequenceNumber(error.sequence)
+        guard state != .closed, sequence >= send.una, sequence < send.highest else { return }
+        switch error.error {
+        case .packetTooBig(let mtu): lowerPath(mtu: mtu)
+        case .neighbourUnreachable: noteUnreachable(isHard: true)
+        case .unreachable(let code): noteUnreachable(isHard: code == 2 || code == 3)
+        case .timeExceeded: noteUnreachable(isHard: false)
+        }
+    }
+
+    /// A connection that was once established waits for its timeout: hard errors are easily forged.
+    private mutating func noteUnreachable(isHard: Bool) {
+        facts.insert(.sawUnreachable)
+        if isHard, state == .synSent { close(.unreachable) }
+    }
+
+    /// RFC 1191, 3 and 6.5; 0 comes from routers older than that RFC. Below 576 is not believed.
+    private mutating func lowerPath(mtu: Int) {
+        let mtu = max(mtu, 576)
+        guard mtu &- 20 < pathRoom else { return }
+        setPath(mtu: mtu)
+        guard isSynchronized else { return }
+        send.next = send.una
+        roundTrip.discard()
+    }
+}

@@ -1,0 +1,198 @@
+// The timers of a connection: retransmission (RFC 6298), the quick repairs before it, window probes
+// (RFC 9293, 3.8.6.1), delayed ACK, keep-alive (3.8.4), TIME-WAIT and FIN-WAIT-2.
+//
+// Why there are quick repairs: without SACK, a receiver that drops the tail of a burst answers it
+// with at most two duplicate ACKs (passt), so neither three duplicates nor anything else comes before
+// the retransmission timeout, which is 200 ms and longer. A duplicate that is not followed by
+// progress within a quarter of a round trip (at least 1 ms), and a tail that stays quiet for two
+// round trips (at least 5 ms), are therefore taken as loss, once; further repairs back off by
+// doubling until the timeout is nearer. This is the idea of RFC 8985, 6 and 7, with the cumulative
+// ACK alone to go by.
+
+extension TCPConnection {
+    /// Does everything that is due.
+    mutating func advance(_ turn: TCPTurn) {
+        if timers.ackAt <= turn.now {
+            timers.ackAt = TCPTimers.never
+            pending.insert(.ack)
+        }
+        if timers.endAt <= turn.now {
+            close(state == .timeWait ? nil : .timedOut)
+            return
+        }
+        if timers.retransmitAt <= turn.now { retransmissionDue(turn) }
+        if timers.keepAliveAt <= turn.now { keepAliveDue(turn) }
+    }
+
+    private mutating func retransmissionDue(_ turn: TCPTurn) {
+        let kind = timers.retransmission
+        timers.stopRetransmission()
+        switch kind {
+        case .none: break
+        case .timeout: timeoutDue(turn)
+        case .tailProbe: tailProbeDue(turn)
+        case .reorderWait: reorderWaitDue(turn)
+        case .persist: persistDue(turn)
+        }
+    }
+
+    // MARK: RFC 6298
+
+    private mutating func timeoutDue(_ turn: TCPTurn) {
+        let isHandshake = !isSynchronized
+        // A peer that shrank its window to nothing is probed, not flooded.
+        if !isHandshake, send.window == 0 { return persistDue(turn) }
+        timers.retries &+= 1
+        let settings = turn.settings
+        guard timers.retries <= (isHandshake ? settings.pointee.synRetries : settings.pointee.dataRetries) else {
+            return giveUp()
+        }
+        roundTrip.backOffOnce()
+        roundTrip.discard()
+        timers.probeShift = 0
+        timers.heardSinceProbe = false
+        if isHandshake {
+            pending.insert(.syn)
+            retransmissions &+= 1
+        } else {
+            congestion.timedOut(
+                inFlight: send.highest - send.una, highest: send.highest, segmentSize: send.segmentSize,
+                isFirst: timers.retries == 1)
+            pending.remove(.first)
+            send.next = send.una
+        }
+        armTimeout(turn)
+    }
+
+    /// RFC 9293, 3.8.3, R2.
+    private mutating func giveUp() {
+        close(facts.contains(.sawUnreachable) ? .unreachable : .timedOut)
+    }
+
+    private mutating func armTimeout(_ turn: TCPTurn) {
+        timers.retransmission = .timeout
+        timers.retransmitAt = turn.now &+ roundTrip.backedOffTimeout(turn.settings)
+    }
+
+    /// Whether a quiet tail is probed before the timeout: the round trip is known, nothing has timed
+    /// out, and the last probe, if any, was heard of.
+    var mayProbe: Bool {
+        isSynchronized && roundTrip.smoothed > 0 && roundTrip.backOff == 0
+            && (timers.probeShift == 0 || timers.heardSinceProbe)
+            // A single segment may wait for a delayed ACK (RFC 8985, 7.2).
+            && (send.inFlight > send.segmentSize || timers.heardSinceProbe)
+    }
+
+    /// Starts the timer for what is in flight: the tail probe where it comes sooner, else the timeout.
+    mutating func armRetransmission(_ turn: TCPTurn) {
+        guard mayProbe else { return armTimeout(turn) }
+        let wait = roundTrip.smoothed &+ roundTrip.quickTimeout(timers.probeShift, turn.settings)
+        guard wait < roundTrip.timeout else { return armTimeout(turn) }
+        timers.retransmission = .tailProbe
+        timers.retransmitAt = turn.now &+ wait
+    }
+
+    // MARK: quick repairs
+
+    private mutating func tailProbeDue(_ turn: TCPTurn) {
+        sendFirstAgain()
+        timers.probeShift = min(timers.probeShift &+ 1, 30)
+        timers.heardSinceProbe = false
+        armTimeout(turn)
+    }
+
+    /// After a duplicate ACK that was not the third.
+    mutating func waitForReordering(_ turn: TCPTurn) {
+        guard timers.retransmission == .timeout || timers.retransmission == .tailProbe else { return }
+        var wait = max(roundTrip.smoothed / 4, 1_000_000)
+        if congestion.phase != .open { wait &+= roundTrip.smoothed }
+        let at = turn.now &+ wait << UInt64(min(timers.probeShift, 16))
+        guard at < timers.retransmitAt else { return }
+        timers.retransmission = .reorderWait
+        timers.retransmitAt = at
+    }
+
+    private mutating func reorderWaitDue(_ turn: TCPTurn) {
+        guard send.next > send.una else { return }
+        timers.heardSinceProbe = false
+        if congestion.phase == .open, send.una >= congestion.recover {
+            startRecovery(turn)
+        } else {
+            sendEverythingAgain()
+            timers.probeShift = min(timers.probeShift &+ 1, 30)
+            armTimeout(turn)
+        }
+    }
+
+    // MARK: RFC 9293, 3.8.6.1
+
+    private mutating func persistDue(_ turn: TCPTurn) {
+        timers.probes &+= 1
+        guard timers.probes <= turn.settings.pointee.dataRetries else { return giveUp() }
+        pending.insert(.windowProbe)
+        timers.probeShift = min(timers.probeShift &+ 1, 30)
+        armPersist(turn)
+    }
+
+    private mutating func armPersist(_ turn: TCPTurn) {
+        timers.retransmission = .persist
+        timers.retransmitAt = turn.now &+ roundTrip.quickTimeout(timers.probeShift, turn.settings)
+    }
+
+    /// There is something to send, nothing in flight whose ACK could open the window, and no room for
+    /// a full segment or everything.
+    private var isWindowBlocked: Bool {
+        let waiting = send.ring.count &+ (facts.contains(.finQueued) && !facts.contains(.finAcknowledged) ? 1 : 0)
+        return waiting > 0 && send.window < min(waiting, send.segmentSize)
+    }
+
+    /// Brings the retransmission timer in line with what is in flight; after every input.
+    mutating func settle(_ turn: TCPTurn) {
+        guard isSynchronized, state != .timeWait else { return }
+        if send.next > send.una {
+            if timers.retransmission == .none || timers.retransmission == .persist { armRetransmission(turn) }
+        } else if isWindowBlocked {
+            if timers.retransmission == .none { armPersist(turn) }
+        } else if send.highest > send.una {
+            if timers.retransmission == .none { armTimeout(turn) }
+        } else {
+            timers.stopRetransmission()
+        }
+    }
+
+    // MARK: keep-alive, TIME-WAIT, FIN-WAIT-2
+
+    mutating func startKeepAlive(_ turn: TCPTurn) {
+        guard let interval = turn.settings.pointee.keepAlive else { return }
+        timers.keepAliveAt = turn.now &+ interval.unsigned
+    }
+
+    /// RFC 9293, 3.8.4: only while nothing was heard; nine unanswered probes end the connection.
+    private mutating func keepAliveDue(_ turn: TCPTurn) {
+        timers.keepAliveAt = TCPTimers.never
+        guard let interval = turn.settings.pointee.keepAlive, isSynchronized, state != .timeWait else { return }
+        let idle = max(1_000_000, interval.unsigned)
+        if turn.now &- receive.lastHeard < idle {
+            timers.keepAliveAt = receive.lastHeard &+ idle
+            return
+        }
+        // With something in flight the retransmission timer asks already.
+        if send.next == send.una {
+            timers.probes &+= 1
+            guard timers.probes <= 9 else { return giveUp() }
+            pending.insert(.keepAlive)
+        }
+        timers.keepAliveAt = turn.now &+ min(idle, 75_000_000_000)
+    }
+
+    mutating func startTimeWait(_ turn: TCPTurn) {
+        state = .timeWait
+        timers = TCPTimers()
+        timers.endAt = turn.now &+ turn.settings.pointee.timeWait.unsigned
+    }
+
+    /// A released connection has nobody who could end it, should the peer's FIN never come.
+    mutating func startFinWait2(_ turn: TCPTurn) {
+        timers.endAt = turn.now &+ turn.settings.pointee.finWait2.unsigned
+    }
+}

@@ -1,0 +1,198 @@
+// TCP's upper door: the user calls of RFC 9293, 3.9.1, without blocking.
+
+import Bytes
+
+extension TCPLayer {
+    // MARK: OPEN
+
+    /// RFC 9293, 3.10.1 (active OPEN). The result is in SYN-SENT; `status` tells when it is established.
+    public func connect(
+        to remote: TCPEndpoint, from local: TCPEndpoint? = nil, now: Instant
+    ) throws(TCPError) -> TCPSocketID {
+        guard remote.address.isUnicast, remote.port != 0 else { throw .badDestination(remote) }
+        let limit = settings.pointee.maximumConnections
+        guard slots.count < limit else { throw .tooManyConnections(limit: limit) }
+        let bound = local.flatMap { $0.address.isUnspecified ? nil : $0.address }
+        guard let path = paths?.path(to: remote.address, from: bound) else { throw .unreachable }
+        let port = try choosePort(local?.port ?? 0, source: path.source, remote: remote)
+        let turn = turn(now)
+        let key = TCPKey(local: Endpoint(path.source, port), remote: remote)
+        var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
+        connection.timestamps.offset = secrets.timestampOffset(key)
+        connection.open(secrets.initialSequence(key, now: turn.now), turn)
+        let id = enter(connection)
+        guard lendBuffers(id.index) else {
+            release(id, now: now)
+            throw .noBufferSpace
+        }
+        settle(id.index, turn)
+        return id
+    }
+
+    /// RFC 6056, 3.3.3: a port that nobody can foresee and that is free towards this destination.
+    private func choosePort(_ wanted: UInt16, source: IPv4Address, remote: Endpoint) throws(TCPError) -> UInt16 {
+        if wanted != 0 {
+            let local = Endpoint(source, wanted)
+            guard connections.find(TCPKey(local: local, remote: remote)) == nil else { throw .addressInUse(local) }
+            return wanted
+        }
+        let range = settings.pointee.ephemeralPorts
+        let count = UInt32(range.upperBound) - UInt32(range.lowerBound) + 1
+        let offset = secrets.portOffset(local: source, remote: remote)
+        for _ in 0..<count {
+            let port = UInt16(truncatingIfNeeded: UInt32(range.lowerBound) + (offset &+ nextEphemeral) % count)
+            nextEphemeral &+= 1
+            let key = TCPKey(local: Endpoint(source, port), remote: remote)
+            if connections.find(key) == nil, listener(for: key.local) == nil { return port }
+        }
+        throw .noFreePort
+    }
+
+    /// RFC 9293, 3.10.1 (passive OPEN). `address` nil: every local address; `port` 0: a free one.
+    public func listen(
+        on port: UInt16, address: IPv4Address? = nil, backlog: Int = 128
+    ) throws(TCPError) -> TCPSocketID {
+        let address = address ?? .any
+        if port != 0 {
+            guard !isListening(on: port, address: address) else { throw .addressInUse(Endpoint(address, port)) }
+            return addListener(port, address, backlog)
+        }
+        for port in settings.pointee.ephemeralPorts where !isListening(on: port, address: address) {
+            return addListener(port, address, backlog)
+        }
+        throw .noFreePort
+    }
+
+    /// The oldest connection of a listener that nobody has taken yet. It may have ended meanwhile.
+    public func accept(_ listener: TCPSocketID) -> TCPSocketID? {
+        guard let index = openListener(listener), let slot = dequeue(index), let connection = slots.pointer(slot)
+        else { return nil }
+        return TCPSocketID(index: slot, generation: connection.pointee.links.generation)
+    }
+
+    // MARK: SEND and RECEIVE
+
+    /// Copies bytes into the send buffer; returns how many it took (0: full, closed or unknown).
+    public func send(_ id: TCPSocketID, _ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
+        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+        var taken = connection.pointee.send.ring.append(bytes)
+        if taken < bytes.count, connection.pointee.wantsLargerSendRing {
+            growSendRing(connection)
+            taken += connection.pointee.send.ring.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
+        }
+        if taken > 0 { settle(id.index, turn(now)) }
+        return taken
+    }
+
+    /// Lends the next contiguous room of the send buffer (none: `body` is not called); `body` returns
+    /// how many bytes it filled from the start. It must not call this layer.
+    public func withSendSpan(
+        _ id: TCPSocketID, now: Instant, _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+        if connection.pointee.wantsLargerSendRing { growSendRing(connection) }
+        let span = connection.pointee.send.ring.freeSpan
+        guard span.count > 0 else { return 0 }
+        let filled = min(max(0, body(span)), span.count)
+        connection.pointee.send.ring.extend(filled)
+        if filled > 0 { settle(id.index, turn(now)) }
+        return filled
+    }
+
+    /// Copies received bytes out; returns how many. 0 with `status.isEOF`: the peer has closed.
+    public func receive(_ id: TCPSocketID, into room: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
+        guard let connection = slots.find(id) else { return 0 }
+        let count = connection.pointee.receive.ring.take(into: room)
+        if count > 0 { afterReading(count, id, connection, now) }
+        return count
+    }
+
+    /// Lends the next contiguous received bytes (none: `body` is not called); `body` returns how many
+    /// it consumed from the start. It must not call this layer.
+    public func withReceiveSpan(_ id: TCPSocketID, now: Instant, _ body: (UnsafeRawBufferPointer) -> Int) -> Int {
+        guard let connection = slots.find(id) else { return 0 }
+        let span = UnsafeRawBufferPointer(connection.pointee.receive.ring.firstSpan)
+        guard span.count > 0 else { return 0 }
+        let count = min(max(0, body(span)), span.count)
+        connection.pointee.receive.ring.drop(count)
+        if count > 0 { afterReading(count, id, connection, now) }
+        return count
+    }
+
+    private func afterReading(
+        _ count: Int, _ id: TCPSocketID, _ connection: UnsafeMutablePointer<TCPConnection>, _ now: Instant
+    ) {
+        connection.pointee.noteRead(count)
+        if connection.pointee.wantsLargerReceiveRing { growReceiveRing(connection) }
+        settle(id.index, turn(now))
+    }
+
+    // MARK: CLOSE, ABORT, STATUS
+
+    /// RFC 9293, 3.10.4 (CLOSE): FIN after the queued data; receiving goes on.
+    public func shutdownSend(_ id: TCPSocketID, now: Instant) {
+        guard let connection = slots.find(id) else { return }
+        let turn = turn(now)
+        connection.pointee.shutdown(turn)
+        settle(id.index, turn)
+    }
+
+    /// RFC 9293, 3.10.5 (ABORT): RST to the peer, buffers dropped. The name stays until `release`.
+    public func abort(_ id: TCPSocketID, now: Instant) {
+        guard let connection = slots.find(id), connection.pointee.state != .closed else { return }
+        connection.pointee.receive.ring.drop(connection.pointee.receive.ring.count)
+        connection.pointee.abort()
+        settle(id.index, turn(now))
+    }
+
+    /// The caller is done with this name, listener or connection; it finds nothing afterwards. A
+    /// connection finishes by itself: queued data and FIN are still delivered; received data that
+    /// nobody will read is answered by RST (RFC 9293, 3.6.1; RFC 2525, 2.17).
+    public func release(_ id: TCPSocketID, now: Instant) {
+        let turn = turn(now)
+        if let index = openListener(id) { return closeListener(index, turn) }
+        guard let connection = slots.find(id), !connection.pointee.facts.contains(.isReleased) else { return }
+        connection.pointee.release(turn)
+        settle(id.index, turn)
+    }
+
+    /// nil: the name is unknown or was released.
+    public func status(_ id: TCPSocketID) -> TCPStatus? {
+        if let index = openListener(id) { return status(ofListener: index) }
+        guard let connection = slots.find(id), !connection.pointee.facts.contains(.isReleased) else { return nil }
+        return status(connection.pointee, id.index)
+    }
+
+    /// Every listener and connection, the released ones included.
+    public func table() -> [TCPStatus] {
+        var rows = listeners.indices.filter { listeners[$0].isOpen }.map(status(ofListener:))
+        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
+            if let connection = slots.pointer(slot) { rows.append(status(connection.pointee, slot)) }
+        }
+        return rows
+    }
+
+    private func status(ofListener index: Int) -> TCPStatus {
+        let listener = listeners[index]
+        return TCPStatus(
+            id: TCPSocketID(listener: index, generation: listener.generation), state: .listen,
+            local: Endpoint(listener.address, listener.port), remote: Endpoint(.any, 0),
+            readableBytes: listener.queued, writableBytes: 0, unacknowledgedBytes: 0, isEOF: false, error: nil,
+            roundTripNanoseconds: 0, retransmissions: 0)
+    }
+
+    private func status(_ c: TCPConnection, _ slot: UInt32) -> TCPStatus {
+        TCPStatus(
+            id: TCPSocketID(index: slot, generation: c.links.generation), state: c.state, local: c.key.local,
+            remote: c.key.remote, readableBytes: c.receive.ring.count,
+            writableBytes: c.canQueue ? c.send.ring.free : 0, unacknowledgedBytes: c.send.ring.count,
+            isEOF: c.facts.contains(.finReceived) && c.receive.ring.count == 0, error: c.error,
+            roundTripNanoseconds: c.roundTrip.smoothed, retransmissions: c.retransmissions)
+    }
+
+    /// Nagle's algorithm for one connection (RFC 9293, 3.7.4).
+    public func setNagle(_ id: TCPSocketID, _ isOn: Bool) {
+        guard let connection = slots.find(id) else { return }
+        if isOn { connection.pointee.facts.insert(.usesNagle) } else { connection.pointee.facts.remove(.usesNagle) }
+    }
+}

@@ -1,0 +1,155 @@
+// TCP of one host: the connections, their table, their timers and the lists of those that have
+// something to send. It must not know descriptors, a clock or how a frame is made.
+
+import Bytes
+import Link
+
+/// All TCP connections of one host. Not Sendable: it lives on the thread of whoever drives it.
+public final class TCPLayer {
+    public let configuration: TCPConfiguration
+    /// Which way destinations lie; set by the host that owns this layer.
+    public weak var paths: (any PathSource)?
+    /// What happened to segments so far.
+    @exclusivity(unchecked) public internal(set) var counters = TCPCounters()
+
+    let settings: UnsafeMutablePointer<TCPConfiguration>
+    let buffers: any BufferSource
+    let secrets: TCPSecrets
+    let connections: ConnectionTable
+    let slots = ConnectionSlots()
+    @exclusivity(unchecked) var timers = TimerHeap()
+    var listeners: [TCPListener] = []
+    @exclusivity(unchecked) var ready: [ReadyList] = []
+    @exclusivity(unchecked) var resets = ResetQueue()
+    /// Private memory for the header of the segment at hand.
+    let headerRoom = UnsafeMutableRawBufferPointer.allocate(byteCount: TCPHeader.maximumSize, alignment: 8)
+    /// RFC 6056, 3.3.3: `next_ephemeral`.
+    var nextEphemeral: UInt32 = 0
+
+    /// - Parameter seed: the secret from which initial sequence numbers and ports follow (RFC 6528).
+    public init(seed: UInt64, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()) {
+        self.configuration = configuration
+        self.buffers = buffers
+        settings = .allocate(capacity: 1)
+        settings.initialize(to: configuration)
+        secrets = TCPSecrets(seed: seed)
+        connections = ConnectionTable(secrets: secrets)
+    }
+
+    deinit {
+        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
+            guard let connection = slots.pointer(slot) else { continue }
+            connection.pointee.facts.insert(.isReleased)
+            trimBuffers(connection)
+        }
+        settings.deallocate()
+        headerRoom.deallocate()
+    }
+
+    func turn(_ now: Instant) -> TCPTurn { TCPTurn(now: now.nanoseconds, settings: UnsafePointer(settings)) }
+}
+
+/// What happened to segments, counted.
+public struct TCPCounters: Equatable, Sendable {
+    public var received: UInt64 = 0
+    public var sent: UInt64 = 0
+    /// Dropped: a header that cannot be, or a lying option.
+    public var malformed: UInt64 = 0
+    public var badChecksum: UInt64 = 0
+    /// Answered by RST: no such connection, or not acceptable.
+    public var refused: UInt64 = 0
+    /// SYNs dropped because a backlog or the table was full or memory was short.
+    public var overflowed: UInt64 = 0
+}
+
+/// Connections that may have something to send by one interface, in turn; linked through `nextReady`.
+struct ReadyList {
+    var interface: InterfaceID
+    var first = TCPLinks.none
+    var last = TCPLinks.none
+}
+
+// MARK: after every input to a connection
+extension TCPLayer {
+    /// Brings lists, timers and buffers in line with a connection that has just changed.
+    func settle(_ slot: UInt32, _ turn: TCPTurn) {
+        guard let connection = slots.pointer(slot) else { return }
+        connection.pointee.settle(turn)
+        switch connection.pointee.state {
+        case .closed: return finish(slot, connection)
+        case .timeWait: trimBuffers(connection)
+        default: break
+        }
+        if !connection.pointee.facts.contains(.isReady), connection.pointee.mayHaveOutput {
+            makeReady(slot, connection)
+        }
+        let deadline = connection.pointee.timers.next
+        if deadline != TCPTimers.never { timers.schedule(slot, at: deadline) }
+    }
+
+    func makeReady(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>) {
+        connection.pointee.facts.insert(.isReady)
+        connection.pointee.links.nextReady = TCPLinks.none
+        let list = readyList(connection.pointee.interface)
+        if let last = slots.pointer(ready[list].last) {
+            last.pointee.links.nextReady = slot
+        } else {
+            ready[list].first = slot
+        }
+        ready[list].last = slot
+    }
+
+    private func readyList(_ interface: InterfaceID) -> Int {
+        if let index = ready.firstIndex(where: { $0.interface == interface }) { return index }
+        ready.append(ReadyList(interface: interface))
+        return ready.count - 1
+    }
+
+    /// Takes the connection whose turn it is out of a list.
+    func popReady(_ list: Int) -> UInt32? {
+        while true {
+            let slot = ready[list].first
+            guard let connection = slots.pointer(slot) else { return nil }
+            ready[list].first = connection.pointee.links.nextReady
+            if ready[list].first == TCPLinks.none { ready[list].last = TCPLinks.none }
+            connection.pointee.facts.remove(.isReady)
+            if connection.pointee.links.generation & 1 == 1 { return slot }
+            slots.recycle(slot)
+        }
+    }
+
+    /// Sorts everything that waits into the lists of the interfaces it now leaves by.
+    func sortReadyLists() {
+        var waiting: [UInt32] = []
+        for list in ready.indices {
+            while let slot = popReady(list) { waiting.append(slot) }
+        }
+        for slot in waiting {
+            if let connection = slots.pointer(slot) { makeReady(slot, connection) }
+        }
+    }
+
+    /// A connection has ended: everything but its name and unread bytes goes.
+    private func finish(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>) {
+        if connection.pointee.facts.contains(.isInTable) {
+            connection.pointee.facts.remove(.isInTable)
+            connections.remove(connection.pointee.key)
+        }
+        timers.remove(slot)
+        if connection.pointee.pending.contains(.reset) {
+            resets.push(
+                TCPReset(
+                    key: connection.pointee.key, interface: connection.pointee.interface,
+                    sequence: connection.pointee.send.next.rawValue,
+                    acknowledgement: connection.pointee.receive.next.rawValue, flags: [.rst, .ack]))
+        }
+        connection.pointee.pending = []
+        if let id = connection.pointee.links.listener, !connection.pointee.facts.contains(.isQueued) {
+            connection.pointee.links.listener = nil
+            connection.pointee.facts.insert(.isReleased)
+            if let index = openListener(id) { listeners[index].waiting -= 1 }
+        }
+        trimBuffers(connection)
+        if connection.pointee.facts.contains(.isReleased) { slots.remove(slot) }
+    }
+}

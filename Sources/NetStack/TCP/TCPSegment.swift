@@ -1,0 +1,92 @@
+// A received segment on its way through the machine: the parsed copy of its header, and where in the
+// frame the part of the payload lies that is still of interest.
+
+import Bytes
+import Link
+
+/// Payload that still lies in the frame it came in.
+struct TCPPayload {
+    let frame: FrameView
+    var offset: Int
+    var count: Int
+
+    /// Copies everything to `offset` of the ring, seen from its first byte.
+    func copy(to ring: ByteRing, at ringOffset: Int) {
+        let (first, second) = ring.pieces(at: ringOffset, count: count)
+        guard first.count > 0 else { return }
+        frame.copy(from: offset, into: first)
+        if second.count > 0 { frame.copy(from: offset &+ first.count, into: second) }
+    }
+
+    /// Adds the payload to a checksum, span by span.
+    func add(to sum: inout InternetChecksum) {
+        var skip = offset
+        var left = count
+        for span in frame.segments where left > 0 {
+            if skip >= span.count {
+                skip &-= span.count
+                continue
+            }
+            let piece = min(span.count &- skip, left)
+            sum.add(UnsafeRawBufferPointer(rebasing: span[skip..<skip &+ piece]))
+            left &-= piece
+            skip = 0
+        }
+    }
+}
+
+struct TCPSegment {
+    let header: TCPHeader
+    /// SEG.SEQ of the first byte that is still of interest.
+    var sequence: SequenceNumber
+    var flags: TCPFlags
+    var payload: TCPPayload
+
+    init(header: TCPHeader, payload: TCPPayload) {
+        self.header = header
+        sequence = SequenceNumber(header.sequence)
+        flags = header.flags
+        self.payload = payload
+    }
+
+    var acknowledgement: SequenceNumber { SequenceNumber(header.acknowledgement) }
+    /// SEG.LEN: SYN and FIN count (RFC 9293, 3.4).
+    var length: Int {
+        payload.count &+ (flags.contains(.syn) ? 1 : 0) &+ (flags.contains(.fin) ? 1 : 0)
+    }
+    var end: SequenceNumber { sequence + length }
+
+    /// Forgets the SYN and its sequence number.
+    mutating func stripSyn() {
+        flags.remove(.syn)
+        sequence += 1
+    }
+
+    /// Cuts what lies outside of `from..<to` (RFC 9293, 3.10.7.4, first check, last paragraph).
+    mutating func trim(from: SequenceNumber, to: SequenceNumber) {
+        if sequence < from {
+            var extra = from - sequence
+            if flags.contains(.syn) {
+                flags.remove(.syn)
+                extra &-= 1
+            }
+            let cut = min(extra, payload.count)
+            payload.offset &+= cut
+            payload.count &-= cut
+            if extra > cut { flags.remove(.fin) }
+            sequence = from
+        }
+        // FIN needs no room: it stays when all text before it fits, even at the edge.
+        let excess = (sequence + payload.count) - to
+        guard excess > 0 else { return }
+        flags.remove(.fin)
+        payload.count = max(0, payload.count &- excess)
+    }
+}
+
+/// What the layer has to do about a segment beyond the connection itself.
+enum TCPReply {
+    case nothing
+    /// RFC 9293, 3.10.7.1: RST that fits the segment.
+    case reset
+}

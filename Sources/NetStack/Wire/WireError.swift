@@ -1,0 +1,62 @@
+// Why bytes from a wire are not the format they claim to be. One closed type for all formats.
+
+import Bytes
+
+/// Why bytes were refused by the initialiser of a wire format.
+public enum WireError: Error, Hashable, Sendable {
+    /// `needed` bytes were to be read, `available` were there.
+    case truncated(needed: Int, available: Int)
+    /// A field has a value that the format does not allow.
+    case invalid(field: WireField, value: UInt64)
+    /// A checksum does not fit; `sum` is what the bytes add up to instead of 0xffff.
+    case badChecksum(sum: UInt16)
+}
+
+/// The fields that can be wrong, named after their RFC.
+public enum WireField: String, Hashable, Sendable {
+    case etherType = "EtherType"
+    case arpHardware = "ARP hardware or protocol space"
+    case arpOperation = "ARP operation"
+    case ipVersion = "IP version"
+    case ipHeaderLength = "IP header length"
+    case ipTotalLength = "IP total length"
+    case ipFragment = "IP fragment"
+    case icmpType = "ICMP type"
+    case udpLength = "UDP length"
+    case dhcpOperation = "DHCP op"
+    case dhcpHardware = "DHCP hardware type"
+    case dhcpCookie = "DHCP magic cookie"
+    case dhcpOption = "DHCP option"
+    case dnsName = "DNS name"
+    case dnsPointer = "DNS compression pointer"
+    case dnsRecord = "DNS record length"
+}
+
+extension WireError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .truncated(let needed, let available): "\(needed) bytes needed, \(available) there"
+        case .invalid(let field, let value): "\(field.rawValue) \(value) is not allowed"
+        case .badChecksum(let sum): "checksum wrong: sum 0x\(String(sum, radix: 16))"
+        }
+    }
+
+    /// The same refusal, as the cursor reported it.
+    init(_ error: ByteError) {
+        switch error {
+        case .truncated(_, let needed, let available): self = .truncated(needed: needed, available: available)
+        }
+    }
+}
+
+extension ByteReader {
+    /// `big` with the wire's error type.
+    mutating func field<T: FixedWidthInteger>(_: T.Type = T.self) throws(WireError) -> T {
+        do { return try big() } catch { throw WireError(error) }
+    }
+
+    /// `span` with the wire's error type.
+    mutating func bytes(_ count: Int) throws(WireError) -> UnsafeRawBufferPointer {
+        do { return try span(count) } catch { throw WireError(error) }
+    }
+}

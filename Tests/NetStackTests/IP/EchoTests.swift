@@ -1,0 +1,41 @@
+// Echo both ways between two hosts on a simulated wire, and to the node itself.
+
+import Bytes
+import Link
+import Testing
+
+@testable import NetStack
+
+@Suite struct EchoTests {
+    @Test("the first echo to an unknown neighbour is not lost: it waits for ARP")
+    func firstEcho() throws {
+        let pair = Pair()
+        let echo = try pair.a.host.openEcho(to: addressB)
+        try pair.a.host.sendEcho(echo, sequence: 1, payload: 1000, now: pair.wire.now)
+        pair.wire.run(for: .milliseconds(10))
+        let events = pair.a.host.echoEvents(echo)
+        #expect(
+            events == [
+                .reply(
+                    EchoReply(
+                        sequence: 1, from: addressB, bytes: 1008, ttl: 64, roundTrip: .microseconds(200),
+                        isIntact: true, isDuplicate: false))
+            ])
+    }
+
+    @Test("own addresses and all of 127/8 answer without a wire", arguments: ["10.0.0.1", "127.0.0.1", "127.8.9.10"])
+    func loopback(text: String) throws {
+        let station = Station("a", macA, "10.0.0.1/24")
+        let address = try #require(IPv4Address(text))
+        let now = Instant(nanoseconds: 5)
+        let echo = try station.host.openEcho(to: address)
+        try station.host.sendEcho(echo, sequence: 3, payload: 60_000, now: now)
+        station.host.advance(to: now)
+        #expect(station.host.nextDeadline == now, "tools are to be asked again at once")
+        let reply = EchoReply(
+            sequence: 3, from: address, bytes: 60_008, ttl: 64, roundTrip: .zero, isIntact: true, isDuplicate: false)
+        #expect(station.host.echoEvents(echo) == [.reply(reply)])
+        station.host.advance(to: now)
+        #expect(station.host.nextDeadline == nil)
+    }
+}

@@ -1,0 +1,354 @@
+// The DHCP client machine alone, by script in simulated time (RFC 2131, 4.4).
+
+import Bytes
+import Link
+import Testing
+
+@testable import NetStack
+
+private let server = IPv4Address(10, 0, 0, 254)
+private let leased = IPv4Address(10, 0, 0, 50)
+
+/// A client with a clock; `inbox` is what it wanted done last.
+private final class Script {
+    var client: DHCPClient
+    var now = Instant(nanoseconds: 1_000_000_000)
+    var sent: [(DHCPMessage, IPv4Address)] = []
+    var bound: DHCPLease?
+    var events: [String] = []
+
+    init(seed: UInt64 = 3) { client = DHCPClient(mac: macA, hostname: "node", seed: seed) }
+
+    func take(_ actions: [DHCPAction]) {
+        for action in actions {
+            switch action {
+            case .send(let message, let target):
+                sent.append((message, target))
+                events.append("\(message.options.messageType ?? .inform)")
+            case .bind(let lease):
+                bound = lease
+                events.append("bind")
+            case .unbind:
+                bound = nil
+                events.append("unbind")
+            }
+        }
+    }
+
+    func linkUp() { take(client.linkUp(now: now)) }
+
+    /// Moves to the next deadline; returns how long that took.
+    @discardableResult
+    func wait() throws -> Interval {
+        let next = try #require(client.nextDeadline)
+        let passed = next.since(now)
+        now = next
+        take(client.advance(to: now))
+        return passed
+    }
+
+    func wait(_ interval: Interval) {
+        now = now + interval
+        take(client.advance(to: now))
+    }
+
+    func answer(
+        _ type: DHCPMessageType, address: IPv4Address = leased, lease: UInt32? = 3600,
+        _ change: (inout DHCPMessage) -> Void = { _ in }
+    ) {
+        guard let asked = sent.last?.0 else { return }
+        var options = DHCPOptions(type)
+        options.serverIdentifier = server
+        if type != .nak {
+            options.subnetMask = IPv4Address(255, 255, 255, 0)
+            options.routers = [server]
+            options.leaseTime = lease
+        }
+        var reply = DHCPMessage(.reply, transaction: asked.transaction, mac: asked.mac, options: options)
+        reply.yourAddress = type == .nak ? .any : address
+        change(&reply)
+        take(client.receive(reply, now: now))
+    }
+
+    /// Straight to a lease.
+    func bind(lease: UInt32 = 3600) {
+        linkUp()
+        answer(.offer, lease: lease)
+        answer(.ack, lease: lease)
+        events = []
+    }
+}
+
+@Suite struct DHCPClientTests {
+    @Test("link up, offer, request, ack: a lease without any waiting")
+    func lease() throws {
+        let script = Script()
+        #expect(script.client.status == .initial)
+        script.linkUp()
+        #expect(script.client.status == .selecting)
+        let discover = script.sent[0]
+        #expect(discover.1 == .broadcast)
+        #expect(discover.0.options.hostName == "node")
+        #expect(discover.0.options.clientIdentifier == [1, 0x52, 0x54, 0, 0, 0, 0x0a])
+        #expect(discover.0.options.parameterRequest == [1, 121, 3, 6, 12, 15, 26, 51, 58, 59, 119])
+        script.answer(.offer)
+        #expect(script.client.status == .requesting)
+        let request = script.sent[1].0
+        #expect(request.transaction == discover.0.transaction)
+        #expect(request.options.requestedAddress == leased)
+        #expect(request.options.serverIdentifier == server)
+        #expect(request.clientAddress == .any)
+        script.answer(.ack)
+        #expect(script.client.status == .bound)
+        #expect(script.events == ["discover", "request", "bind"])
+        #expect(script.bound?.prefix == IPv4Prefix(leased, length: 24))
+        #expect(script.bound?.end == script.now + .seconds(3600))
+        #expect(script.client.nextDeadline == script.now + .seconds(1800))
+    }
+
+    @Test("silence: DISCOVER after about 1, 4, 8, 16, 32, 64, 64 s, each within its second")
+    func retransmission() throws {
+        let script = Script()
+        script.linkUp()
+        var waits: [Interval] = []
+        for _ in 0..<8 { waits.append(try script.wait()) }
+        #expect(waits[0] >= .milliseconds(750) && waits[0] <= .milliseconds(1250))
+        for (wait, seconds) in zip(waits.dropFirst(), [4, 8, 16, 32, 64, 64, 64] as [Int64]) {
+            #expect(wait >= .seconds(seconds - 1) && wait <= .seconds(seconds + 1))
+        }
+        #expect(script.events == Array(repeating: "discover", count: 9))
+        #expect(Set(script.sent.map(\.0.transaction)).count == 1)
+        #expect(script.sent.last?.0.seconds ?? 0 > 180)
+        let other = Script(seed: 4)
+        other.linkUp()
+        #expect(try other.wait() != waits[0], "the seed decides")
+    }
+
+    @Test("an offer whose server then stays silent is given up after four requests")
+    func silentServer() throws {
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer)
+        for _ in 0..<4 { try script.wait() }
+        #expect(script.events == ["discover", "request", "request", "request", "request", "discover"])
+    }
+
+    @Test("a NAK to the request starts over with a new transaction")
+    func nak() {
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer)
+        script.answer(.nak) { $0.options.serverIdentifier = nil }
+        #expect(script.events == ["discover", "request", "discover"])
+        #expect(script.sent[0].0.transaction != script.sent[2].0.transaction)
+    }
+
+    @Test("replies of others are not heard: transaction, MAC, direction, type, server")
+    func foreign() {
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer) { $0.transaction ^= 1 }
+        script.answer(.offer) { $0.mac = macB }
+        script.answer(.offer) { $0.operation = .request }
+        script.answer(.offer) { $0.options.messageType = nil }
+        script.answer(.offer) { $0.options.serverIdentifier = nil }
+        script.answer(.ack)
+        #expect(script.events == ["discover"])
+        script.answer(.offer)
+        script.answer(.ack) { $0.options.serverIdentifier = addressB }
+        script.answer(.nak) { $0.options.serverIdentifier = addressB }
+        #expect(script.events == ["discover", "request"])
+    }
+
+    @Test(
+        "addresses that no host can have are not taken",
+        arguments: ["0.0.0.0", "255.255.255.255", "224.0.0.5", "127.0.0.1", "240.0.0.1", "0.1.2.3"])
+    func impossible(text: String) throws {
+        let address = try #require(IPv4Address(text))
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer, address: address)
+        #expect(script.events == ["discover"])
+        script.answer(.offer)
+        script.answer(.ack, address: address)
+        #expect(script.events == ["discover", "request"])
+    }
+
+    @Test("T1: unicast to the server, again at half of what is left; T2: broadcast; then the end")
+    func renewal() throws {
+        let script = Script()
+        script.bind(lease: 4000)
+        #expect(try script.wait() == .seconds(2000))
+        #expect(script.client.status == .renewing)
+        let renew = try #require(script.sent.last)
+        #expect(renew.1 == server)
+        #expect(renew.0.clientAddress == leased)
+        #expect(renew.0.options.requestedAddress == nil)
+        #expect(renew.0.options.serverIdentifier == nil)
+        #expect(try script.wait() == .seconds(750), "half of the 1500 s to T2")
+        var waited = Interval.seconds(2750)
+        while script.client.status == .renewing { waited = waited + (try script.wait()) }
+        #expect(waited == .seconds(3500))
+        #expect(script.client.status == .rebinding)
+        let rebind = try #require(script.sent.last)
+        #expect(rebind.1 == .broadcast)
+        #expect(rebind.0.clientAddress == leased)
+        script.events = []
+        while script.client.status == .rebinding { waited = waited + (try script.wait()) }
+        #expect(waited == .seconds(4000))
+        #expect(script.events.suffix(2) == ["unbind", "discover"])
+        #expect(script.bound == nil)
+    }
+
+    @Test("an ACK while renewing counts from the request that asked for it")
+    func renewed() throws {
+        let script = Script()
+        script.bind(lease: 1000)
+        try script.wait()
+        let asked = script.now
+        script.now = script.now + .seconds(2)
+        script.answer(.ack, lease: 1000)
+        #expect(script.client.status == .bound)
+        #expect(script.bound?.end == asked + .seconds(1000))
+    }
+
+    @Test("a NAK while renewing or rebinding takes the address away at once", arguments: [false, true])
+    func nakLater(isRebinding: Bool) throws {
+        let script = Script()
+        script.bind(lease: 4000)
+        try script.wait()
+        while isRebinding, script.client.status == .renewing { try script.wait() }
+        script.events = []
+        script.answer(.nak)
+        #expect(script.events == ["unbind", "discover"])
+    }
+
+    @Test("a lease for ever has no deadline")
+    func infinite() {
+        let script = Script()
+        script.bind(lease: .max)
+        #expect(script.client.nextDeadline == nil)
+        script.wait(.seconds(100_000_000))
+        #expect(script.client.status == .bound)
+    }
+
+    @Test(
+        "T1 and T2 of the server count when they make sense",
+        arguments: [(100, 200, 100), (300, 200, 500), (2000, 3000, 500)])
+    func times(first: UInt32, second: UInt32, expected: Int64) {
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer, lease: 1000)
+        script.answer(.ack, lease: 1000) {
+            $0.options.renewalTime = first
+            $0.options.rebindingTime = second
+        }
+        let lease = script.bound
+        // 300/200: T1 after T2 is nonsense; half of the lease, and T2 not before it.
+        #expect(lease?.renewal == script.now + .seconds(expected))
+        #expect((lease?.rebinding ?? script.now) > (lease?.renewal ?? script.now))
+        #expect((lease?.end ?? script.now) > (lease?.rebinding ?? script.now))
+    }
+
+    @Test("a lease of no time at all does not make the client ask in a loop")
+    func zero() throws {
+        let script = Script()
+        script.bind(lease: 0)
+        var count = 0
+        let end = script.now + .seconds(10)
+        while script.now < end, count < 1000 {
+            try script.wait()
+            count += 1
+        }
+        #expect(count < 10)
+    }
+
+    @Test("link down and up: INIT-REBOOT asks for the same address without a server")
+    func reboot() throws {
+        let script = Script()
+        script.bind()
+        script.client.linkDown()
+        #expect(script.client.lease != nil)
+        script.wait(.seconds(5))
+        script.linkUp()
+        #expect(script.client.status == .rebooting)
+        let request = try #require(script.sent.last)
+        #expect(request.1 == .broadcast)
+        #expect(request.0.options.messageType == .request)
+        #expect(request.0.options.requestedAddress == leased)
+        #expect(request.0.options.serverIdentifier == nil)
+        #expect(request.0.clientAddress == .any)
+        script.answer(.ack)
+        #expect(script.client.status == .bound)
+        #expect(script.events == ["request", "bind"])
+    }
+
+    @Test("INIT-REBOOT refused: the address goes, a new one is asked for")
+    func rebootRefused() {
+        let script = Script()
+        script.bind()
+        script.client.linkDown()
+        script.linkUp()
+        script.answer(.nak)
+        #expect(script.events == ["request", "unbind", "discover"])
+    }
+
+    @Test("INIT-REBOOT unanswered: the lease is used for the rest of its time")
+    func rebootUnanswered() throws {
+        let script = Script()
+        script.bind(lease: 3600)
+        let end = script.bound?.end
+        script.client.linkDown()
+        script.linkUp()
+        for _ in 0..<3 { try script.wait() }
+        #expect(script.client.status == .bound)
+        #expect(script.events == ["request", "request", "request"])
+        #expect(script.client.lease?.end == end)
+    }
+
+    @Test("a lease that ends while the link is down, or while rebooting, is gone", arguments: [false, true])
+    func expiry(isRebooting: Bool) {
+        let script = Script()
+        script.bind(lease: 20)
+        script.client.linkDown()
+        if isRebooting {
+            script.wait(.seconds(19))
+            script.linkUp()
+        }
+        script.wait(.seconds(25))
+        #expect(script.events.contains("unbind"))
+        #expect(script.client.lease == nil)
+        #expect(script.client.status == (isRebooting ? .selecting : .initial))
+    }
+
+    @Test("a conflict declines the lease and waits ten seconds before asking again")
+    func decline() throws {
+        let script = Script()
+        script.bind()
+        script.take(script.client.conflict(now: script.now))
+        let decline = try #require(script.sent.last?.0)
+        #expect(decline.options.messageType == .decline)
+        #expect(decline.options.requestedAddress == leased)
+        #expect(decline.options.serverIdentifier == server)
+        #expect(decline.clientAddress == .any)
+        #expect(script.events == ["decline", "unbind"])
+        #expect(script.client.status == .declined)
+        #expect(try script.wait() == .seconds(10))
+        #expect(script.events.last == "discover")
+    }
+
+    @Test("link down in any state and up again asks anew")
+    func linkFlaps() {
+        let script = Script()
+        script.linkUp()
+        script.client.linkDown()
+        #expect(script.client.nextDeadline == nil)
+        script.linkUp()
+        script.answer(.offer)
+        script.client.linkDown()
+        script.linkUp()
+        #expect(script.events == ["discover", "discover", "request", "discover"])
+        script.linkUp()
+        #expect(script.sent.count == 4, "up while up is nothing")
+    }
+}
