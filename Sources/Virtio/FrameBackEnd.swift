@@ -1,0 +1,127 @@
+// The device's half of a network card in this process (VIRTIO 1.3, 5.1.6): between the driver's rings and
+// one end of a link. It is kicked by a plain call and interrupts by one; the rings are worked on at the end
+// of a turn, never within a call of the driver. Frames are lent where they lie in guest memory; the only copy
+// is the one into the driver's receive buffers. What is at the link's other end, it does not know.
+//
+//   driver ── kicks ──▶ transmit queue ── lent frames ──▶ link
+//   driver ◀─ calls ─── receive queue ◀─── copies ─────── link
+
+import Glibc
+import Link
+
+/// What one queue of a frame back-end did.
+public struct QueueCounters: Hashable, Sendable {
+    public var frames: UInt64 = 0
+    /// Bytes of frames, headers of virtio not counted.
+    public var bytes: UInt64 = 0
+    /// Chains that went back because they were no frame, or no buffer: a header that lies, too short, too long, the wrong
+    /// direction, outside of memory.
+    public var malformed: UInt64 = 0
+    /// Frames that no buffer of the driver can hold.
+    public var tooLong: UInt64 = 0
+
+    public init() {}
+}
+
+/// A network device's back-end that moves frames over a link. It sits at the link's `card` end.
+public final class FrameBackEnd: RingBackEnd {
+    /// What it can do: frames travel whole, with all checksums.
+    public static let offered =
+        NetFeature.version1 | NetFeature.mergeableBuffers | NetFeature.eventIndex | NetFeature.indirectDescriptors
+
+    public let features = FrameBackEnd.offered
+    public let isConnected = true
+    public let link: FrameLink
+    /// Whose registers these rings belong to; told of calls and of broken rings.
+    public weak var device: NetDevice?
+    private let atEndOfTurn: (@escaping () -> Void) -> Void
+    private var isWorkScheduled = false
+
+    var receive: ReceiveSide?
+    var transmit: TransmitSide?
+    /// The order in which `start` named the queues.
+    private var started: [UInt16] = []
+
+    public internal(set) var receiveCounters = QueueCounters()
+    public internal(set) var transmitCounters = QueueCounters()
+
+    /// - Parameters:
+    ///   - link: the back-end takes its `card` end.
+    ///   - atEndOfTurn: runs what it is given when the present turn of the loop is over.
+    public init(on link: FrameLink, atEndOfTurn: @escaping (@escaping () -> Void) -> Void) {
+        self.link = link
+        self.atEndOfTurn = atEndOfTurn
+        link.connect(self, at: .card)
+    }
+
+    // MARK: the device's door
+
+    public func start(features: UInt64, queues: [QueueConfiguration]) {
+        guard let memory = device?.memory else { return }
+        started = queues.map(\.index)
+        for queue in queues {
+            do throws(VirtioError) {
+                if queue.index == 0 {
+                    receive = try ReceiveSide(queue, features: features, memory: memory)
+                } else if queue.index == 1 {
+                    transmit = try TransmitSide(queue, features: features, memory: memory)
+                }
+            } catch { device?.ringBroke() }
+        }
+        link.hasRoom(.card)
+        scheduleWork()
+    }
+
+    public func stop(_ done: @escaping ([UInt16]) -> Void) {
+        receive?.giveBack()
+        let bases = started.map { index in
+            (index == 0 ? receive?.base : index == 1 ? transmit?.base : nil) ?? 0
+        }
+        receive = nil
+        transmit = nil
+        started = []
+        done(bases)
+    }
+
+    public func kicked(queue: UInt16) -> Bool {
+        if queue == 0 {
+            if receive?.isBlocked == true { link.hasRoom(.card) }
+        } else {
+            scheduleWork()
+        }
+        return true
+    }
+
+    // MARK: work
+
+    func scheduleWork() {
+        guard !isWorkScheduled else { return }
+        isWorkScheduled = true
+        atEndOfTurn { [weak self] in self?.work() }
+    }
+
+    private func work() {
+        isWorkScheduled = false
+        guard transmit != nil else { return }
+        let turn = transmit?.run(over: link, &transmitCounters) ?? TransmitSide.Turn()
+        if turn.needsCall { device?.interrupt(queue: 1) }
+        if turn.isBroken { device?.ringBroke() }
+        if turn.hasMore { scheduleWork() }
+    }
+}
+
+extension FrameBackEnd: FramePort {
+    /// Copies frames into the driver's buffers; refuses what there are no buffers for.
+    public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
+        guard receive != nil else { return 0 }
+        let turn = receive?.fill(frames, &receiveCounters) ?? ReceiveSide.Turn()
+        if turn.needsCall { device?.interrupt(queue: 0) }
+        if turn.isBroken { device?.ringBroke() }
+        return turn.taken
+    }
+
+    public func peerHasRoom() {
+        transmit?.isBlocked = false
+        scheduleWork()
+    }
+}

@@ -1,0 +1,148 @@
+// The virtio-net register block without a bus (VIRTIO 1.3, 2.1, 2.4, 4.1.4.3, 5.1): what a driver finds
+// behind PCI or MMIO, as properties and calls. This file holds the registers' state; what a write does
+// is in NetDevice+Registers, what a back-end does in NetDevice+BackEnd. No write of a driver, however
+// wrong, traps: it is ignored, or answered in `status`.
+
+import Link
+import Linux
+
+/// Device status bits (VIRTIO 1.3, 2.1).
+public struct DeviceStatus: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let acknowledge = DeviceStatus(rawValue: 1)
+    public static let driver = DeviceStatus(rawValue: 2)
+    public static let driverOK = DeviceStatus(rawValue: 4)
+    public static let featuresOK = DeviceStatus(rawValue: 8)
+    public static let needsReset = DeviceStatus(rawValue: 0x40)
+    public static let failed = DeviceStatus(rawValue: 0x80)
+}
+
+/// Why the driver was interrupted; reading clears it (VIRTIO 1.3, 4.1.4.5).
+public struct InterruptStatus: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public static let queue = InterruptStatus(rawValue: 1)
+    public static let configuration = InterruptStatus(rawValue: 2)
+}
+
+/// What the NIC's model is: fixed before a driver sees it.
+public struct NetDeviceModel: Sendable {
+    public var mac: MACAddress
+    /// Offered with VIRTIO_NET_F_MTU; nil offers none.
+    public var mtu: UInt16?
+    /// Largest size of each receive and transmit queue.
+    public var receiveQueueSize: UInt16 = 256
+    public var transmitQueueSize: UInt16 = 256
+    /// Bits the model is willing to offer.
+    public var features: UInt64 = NetFeature.known
+
+    public init(mac: MACAddress, mtu: UInt16? = nil) {
+        self.mac = mac
+        self.mtu = mtu
+    }
+}
+
+/// Who works the driver door. Called on the device's thread, never within a call of the driver into the device.
+public protocol NetDeviceDriver: AnyObject {
+    /// The device used buffers of `queue`.
+    func queueInterrupt(_ queue: UInt16)
+    /// The link, the status (NEEDS_RESET) or the offered features changed; also told before DRIVER_OK, when the first
+    /// back-end arrives.
+    func configurationInterrupt()
+    /// A reset that `writeStatus` could not complete within the call is complete now: `status` reads 0, no ring is
+    /// touched any more.
+    func resetComplete()
+    /// The back-end died and a new one is to go on with `queue`. Reap it, then answer with used.idx when the avail ring
+    /// holds exactly the outstanding chains from there; nil when only a reset helps.
+    func restartBase(queue: UInt16) -> UInt16?
+}
+
+/// A virtio network device: registers towards a driver, a back-end behind.
+public final class NetDevice {
+    public let model: NetDeviceModel
+    public let memory: GuestMemory
+    public weak var driver: (any NetDeviceDriver)?
+
+    // Registers.
+    var statusRegister: DeviceStatus = []
+    var negotiated: UInt64 = 0
+    var queues: [QueueRegisters]
+    var interrupts: InterruptStatus = []
+    /// Incremented when the configuration space changes (VIRTIO 1.3, 2.5.1).
+    public internal(set) var configurationGeneration: UInt8 = 0
+    /// Which queue the queue registers name.
+    public var queueSelect: UInt16 = 0
+
+    // The side of the back-end.
+    var backEnd: (any RingBackEnd)?
+    /// What the present or last back-end can do; 0 before the first.
+    var backEndFeatures: UInt64 = 0
+    var work = BackEndWork.idle
+    /// Called when the stop that is under way is complete.
+    var stopWaiters: [() -> Void] = []
+    /// Counts stops, so that the answer to an abandoned one is recognised.
+    var stopSerial = 0
+    var isResetting = false
+    var isSuspended = false
+    var isCableIn = true
+    /// Alive as the device's owner told; the back-end itself is asked for nothing in between.
+    var isBackEndAlive = false
+    var reportedLink = false
+    /// The back-end that worked on the rings died, and no other has taken them over.
+    var isOrphaned = false
+
+    /// - Throws: `system` when an eventfd cannot be made, `queueSize` when the model's is no power of two.
+    public init(model: NetDeviceModel, memory: GuestMemory) throws(VirtioError) {
+        self.model = model
+        self.memory = memory
+        queues = [
+            try QueueRegisters(maximumSize: model.receiveQueueSize),
+            try QueueRegisters(maximumSize: model.transmitQueueSize),
+        ]
+    }
+}
+
+/// One queue's registers and its two eventfds.
+struct QueueRegisters {
+    let maximumSize: UInt16
+    var size: UInt16
+    var addresses = RingAddresses()
+    var isEnabled = false
+    /// Where the back-end goes on when it starts.
+    var base: UInt16 = 0
+    /// How often the driver was told to look, and told the device to; since the card was made.
+    var kicks: UInt64 = 0
+    var calls: UInt64 = 0
+    let kick: EventDescriptor
+    let call: EventDescriptor
+
+    init(maximumSize: UInt16) throws(VirtioError) {
+        guard RingLayout.isLegal(size: maximumSize) else { throw .queueSize(maximumSize) }
+        self.maximumSize = maximumSize
+        size = maximumSize
+        do {
+            kick = try EventDescriptor()
+            call = try EventDescriptor()
+        } catch { throw .system(error) }
+    }
+
+    /// As after power-on.
+    mutating func reset() {
+        size = maximumSize
+        addresses = RingAddresses()
+        isEnabled = false
+        base = 0
+        kick.drain()
+        call.drain()
+    }
+}
+
+/// What the back-end is doing for this device.
+enum BackEndWork {
+    /// Not started, or there is none: guest memory is not touched.
+    case idle
+    case running
+    /// Asked to stop; guest memory may still be touched.
+    case stopping
+}

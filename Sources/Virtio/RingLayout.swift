@@ -1,0 +1,77 @@
+// The split ring in memory (VIRTIO 1.3, 2.7): sizes, alignments, flag bits, and `RingMemory`, the
+// three areas resolved to pointers. Every shared field is read and written by the atomics of CLinux,
+// each once, so that no value can change between a check and its use.
+//
+//   descriptor table   16 N   {addr u64, len u32, flags u16, next u16} …
+//   avail ring      6 + 2 N   flags u16 | idx u16 | ring u16 … | used_event u16
+//   used ring       6 + 8 N   flags u16 | idx u16 | {id u32, len u32} … | avail_event u16
+
+import CLinux
+
+/// Guest-physical addresses of the three areas of a split ring.
+public struct RingAddresses: Hashable, Sendable {
+    public var descriptorTable: UInt64
+    public var availRing: UInt64
+    public var usedRing: UInt64
+
+    public init(descriptorTable: UInt64 = 0, availRing: UInt64 = 0, usedRing: UInt64 = 0) {
+        self.descriptorTable = descriptorTable
+        self.availRing = availRing
+        self.usedRing = usedRing
+    }
+
+    /// The three areas one after the other, each as aligned as it must be, from a 16-byte aligned `start`.
+    public init(contiguousAt start: UInt64, size: UInt16) {
+        descriptorTable = start
+        availRing = start &+ UInt64(RingLayout.descriptorTableBytes(size))
+        usedRing = (availRing &+ UInt64(RingLayout.availRingBytes(size)) &+ 63) & ~63
+    }
+}
+
+/// Sizes of the areas of a split ring of `size` entries, event words included.
+public enum RingLayout {
+    public static let maximumSize: UInt16 = 32768
+    public static func descriptorTableBytes(_ size: UInt16) -> Int { 16 * Int(size) }
+    public static func availRingBytes(_ size: UInt16) -> Int { 6 + 2 * Int(size) }
+    public static func usedRingBytes(_ size: UInt16) -> Int { 6 + 8 * Int(size) }
+    /// Room for a ring laid out by `RingAddresses.init(contiguousAt:size:)`.
+    public static func contiguousBytes(_ size: UInt16) -> Int {
+        descriptorTableBytes(size) + availRingBytes(size) + 64 + usedRingBytes(size)
+    }
+    public static func isLegal(size: UInt16) -> Bool { size != 0 && size <= maximumSize && size & (size - 1) == 0 }
+}
+
+/// What the two sides agreed about the ring itself.
+public struct RingFeatures: Hashable, Sendable {
+    /// VIRTIO_F_EVENT_IDX
+    public var eventIndex: Bool
+    /// VIRTIO_F_INDIRECT_DESC
+    public var indirect: Bool
+
+    public init(eventIndex: Bool = false, indirect: Bool = false) {
+        self.eventIndex = eventIndex
+        self.indirect = indirect
+    }
+
+    public init(negotiated features: UInt64) {
+        eventIndex = features & NetFeature.eventIndex != 0
+        indirect = features & NetFeature.indirectDescriptors != 0
+    }
+}
+
+/// A queue as plain data, as it is configured or was saved. Untrusted: only the throwing initialisers
+/// of the two queue types make a usable queue of it.
+public struct QueueState: Hashable, Sendable {
+    public var size: UInt16
+    public var addresses: RingAddresses
+    /// The next avail index the device takes.
+    public var base: UInt16
+    public var features: RingFeatures
+
+    public init(size: UInt16, addresses: RingAddresses, base: UInt16 = 0, features: RingFeatures = RingFeatures()) {
+        self.size = size
+        self.addresses = addresses
+        self.base = base
+        self.features = features
+    }
+}
