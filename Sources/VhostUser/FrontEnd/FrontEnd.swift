@@ -1,0 +1,216 @@
+// The shell around the machine: a socket, timers, eventfds, the one look into guest memory that a
+// stop may need. The owner connects the socket (or accepts it: both roles are the same from here on)
+// and decides when to reconnect. Nothing here blocks; no frame passes through.
+
+import Bytes
+import Linux
+import Virtio
+
+/// A vhost-user front-end: a network device's rings are worked on by another process.
+public final class FrontEnd: RingBackEnd {
+    /// News for the owner, told at the end of a turn of the reactor, never within a call.
+    public var onEvent: ((FrontEndEvent) -> Void)?
+
+    private let reactor: Reactor
+    private let memory: GuestMemory
+    private var machine: FrontEndMachine
+    private var stream: MessageStream?
+    private var channel: BackEndChannel?
+    private var errorWatches: [WatchID] = []
+    private var timer: (id: TimerID, deadline: Instant)?
+    private var pendingStops: [([UInt16]) -> Void] = []
+
+    /// - Throws: when `memory` is not in a file that another process can safely map.
+    public init(reactor: Reactor, memory: GuestMemory, options: FrontEndOptions = FrontEndOptions())
+        throws(VhostUserError)
+    {
+        guard SharedMemory.isSealed(memory.shared.descriptor.raw) else { throw .memoryNotShared }
+        self.reactor = reactor
+        self.memory = memory
+        machine = FrontEndMachine(options: options, memory: memory)
+    }
+
+    deinit {
+        hangUp()
+        if let timer { reactor.cancel(timer.id) }
+    }
+
+    public var state: FrontEndMachine.State { machine.state }
+    public var features: UInt64 { isConnected ? machine.features : 0 }
+    public var protocolFeatures: ProtocolFeatures { machine.protocolFeatures }
+    /// The handshake is done and the connection lives.
+    public var isConnected: Bool { machine.state != .disconnected && machine.state != .handshaking }
+
+    /// Takes a connected stream socket and begins the handshake; an earlier connection ends.
+    public func attach(_ socket: consuming FileDescriptor) throws(VhostUserError) {
+        disconnect()
+        do throws(SystemError) {
+            let descriptors = try makeDescriptors()
+            stream = try MessageStream(
+                socket, on: reactor, receiving: .replies, sendLimit: machine.options.sendLimit,
+                onMessage: { [weak self] in self?.received($0) }, onEnd: { [weak self] in self?.ended($0) })
+            machine.connected(descriptors, now: now)
+        } catch {
+            hangUp()
+            throw .system(error)
+        }
+        perform()
+    }
+
+    /// Ends the connection, if there is one, with the reason `closedByOwner`.
+    public func disconnect() {
+        machine.fail(.closedByOwner)
+        perform()
+    }
+
+    // MARK: RingBackEnd
+
+    /// Starts the rings; `ready`, `startFailed` or `disconnected` follows.
+    public func start(features: UInt64, queues: [QueueConfiguration]) {
+        machine.start(features: features, queues: queues, now: now)
+        perform()
+    }
+
+    /// Stops the rings. Without a connection the bases are the used indices, which is where the
+    /// next back-end has to go on so that no queued frame is lost.
+    public func stop(_ done: @escaping ([UInt16]) -> Void) {
+        guard machine.state != .disconnected else { return finish(done, with: usedIndices()) }
+        pendingStops.append(done)
+        machine.stop(now: now)
+        perform()
+    }
+
+    /// Enables or disables a queue pair.
+    public func setEnable(pair: Int, isOn: Bool) {
+        machine.setEnable(pair: pair, isOn: isOn, now: now)
+        perform()
+    }
+
+    /// Lets the back-end announce a MAC address (six bytes, the first in the lowest bits) on its network side.
+    public func announce(macAddress: UInt64) {
+        machine.announce(macAddress: macAddress, now: now)
+        perform()
+    }
+
+    // MARK: the machine's actions
+
+    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    private func perform() {
+        var actions = machine.takeActions()
+        while !actions.isEmpty {
+            do throws(VhostUserError) {
+                for action in actions { try perform(action) }
+            } catch {
+                // What was still to be done belonged to a connection that is over.
+                machine.fail(error)
+            }
+            actions = machine.takeActions()
+        }
+        rearmTimer()
+    }
+
+    private func perform(_ action: FrontEndAction) throws(VhostUserError) {
+        switch action {
+        case .send(let bytes, let attachments): try stream?.send(bytes, attachments)
+        case .signal(let event): event.signal()
+        case .stopped(let rings): stopped(rings)
+        case .report(let event): report(event)
+        case .close: hangUp()
+        }
+    }
+
+    private func report(_ event: FrontEndEvent) {
+        reactor.atEndOfTurn { [weak self] in self?.onEvent?(event) }
+        guard case .disconnected = event, !pendingStops.isEmpty else { return }
+        var bases = usedIndices()
+        for done in pendingStops {
+            finish(done, with: bases)
+            bases = []
+        }
+        pendingStops = []
+    }
+
+    private func stopped(_ rings: [StoppedRing]) {
+        guard !pendingStops.isEmpty else { return }
+        let done = pendingStops.removeFirst()
+        finish(done, with: rings.map(base))
+    }
+
+    /// A base the back-end cannot have reached is replaced by the used index.
+    private func base(of ring: StoppedRing) -> UInt16 {
+        let used = memory.usedIndex(at: ring.usedRing) ?? 0
+        if let base = ring.base(usedIndex: used) { return base }
+        report(
+            .warning(
+                "the vhost-user back-end stopped ring \(ring.index) at impossible base \(ring.answer); "
+                    + "going on from used index \(used)"))
+        return used
+    }
+
+    private func finish(_ done: @escaping ([UInt16]) -> Void, with bases: [UInt16]) {
+        reactor.atEndOfTurn { done(bases) }
+    }
+
+    /// Of the rings that the last connection worked on.
+    private func usedIndices() -> [UInt16] { machine.queues.map { memory.usedIndex(at: $0.usedRing) ?? 0 } }
+
+    private func rearmTimer() {
+        let wanted = machine.nextDeadline
+        guard wanted != timer?.deadline else { return }
+        if let timer { reactor.cancel(timer.id) }
+        timer = wanted.map { deadline in
+            let id = reactor.schedule(atNanoseconds: deadline.nanoseconds) { [weak self] in self?.timeCame() }
+            return (id, deadline)
+        }
+    }
+
+    private func timeCame() {
+        timer = nil
+        machine.advance(to: now)
+        perform()
+    }
+
+    // MARK: the socket
+
+    private func received(_ message: ReceivedMessage) {
+        machine.received(message, now: now)
+        perform()
+    }
+
+    private func ended(_ end: MessageStream.End) {
+        switch end {
+        case .endOfFile(let position): machine.endOfFile(at: position)
+        case .failed(let error): machine.fail(error)
+        }
+        perform()
+    }
+
+    private func hangUp() {
+        stream?.close()
+        stream = nil
+        channel?.close()
+        channel = nil
+        for watch in errorWatches { reactor.remove(watch) }
+        errorWatches = []
+    }
+
+    private func makeDescriptors() throws(SystemError) -> ConnectionDescriptors {
+        var calls: [EventDescriptor] = []
+        var errors: [EventDescriptor] = []
+        for ring in 0..<machine.options.ringCount {
+            calls.append(try EventDescriptor())
+            let error = try EventDescriptor()
+            errors.append(error)
+            errorWatches.append(
+                try reactor.watch(error.raw, for: .readable) { [weak self] _ in
+                    error.drain()
+                    self?.report(.ringFailed(queue: UInt16(truncatingIfNeeded: ring)))
+                })
+        }
+        if machine.options.protocolFeatures.contains(.backEndRequests) {
+            channel = try BackEndChannel(on: reactor) { [weak self] in self?.report(.warning($0)) }
+        }
+        return ConnectionDescriptors(calls: calls, errors: errors, backEndChannel: channel?.farEnd)
+    }
+}

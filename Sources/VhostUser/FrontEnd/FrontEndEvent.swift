@@ -1,0 +1,77 @@
+// What a front-end tells its owner, and the words in which the machine speaks to its shell.
+
+import Linux
+import Virtio
+
+/// News from a front-end.
+public enum FrontEndEvent: Equatable, Sendable {
+    /// The handshake is done. `features` are those a driver may be offered (VIRTIO 1.3, 2.2).
+    case connected(features: UInt64)
+    /// The rings are started.
+    case ready
+    /// `start` could not be done; the connection lives.
+    case startFailed(VhostUserError)
+    /// The connection is over; guest memory is no longer described to anybody, but a back-end that still
+    /// lives may touch it: end it before the rings are used again.
+    case disconnected(reason: VhostUserError)
+    /// The back-end signalled an error on a ring (SET_VRING_ERR).
+    case ringFailed(queue: UInt16)
+    /// Something to tell the user; work goes on.
+    case warning(String)
+}
+
+/// A descriptor that travels with a message; its owner lives at least as long.
+public struct Attachment {
+    public let raw: CInt
+    private let owner: AnyObject
+
+    public init(_ event: EventDescriptor) { (raw, owner) = (event.raw, event) }
+    public init(_ shared: SharedDescriptor) { (raw, owner) = (shared.raw, shared) }
+    public init(_ memory: SharedMemory) { (raw, owner) = (memory.descriptor.raw, memory) }
+}
+
+/// A ring that GET_VRING_BASE stopped.
+public struct StoppedRing: Equatable, Sendable {
+    public let index: UInt16
+    /// Entries.
+    public let size: UInt16
+    /// Guest-physical address.
+    public let usedRing: UInt64
+    /// The back-end's answer, not yet judged.
+    public let answer: UInt32
+
+    /// The next avail index, when the answer is possible: a split ring's index has 16 bits, and a device
+    /// that stopped has taken between 0 and `size` chains that it has not used.
+    public func base(usedIndex: UInt16) -> UInt16? {
+        guard let base = UInt16(exactly: answer), base &- usedIndex <= size else { return nil }
+        return base
+    }
+}
+
+/// What the machine wants done, in this order.
+public enum FrontEndAction {
+    case send([UInt8], [Attachment])
+    /// Makes an eventfd readable.
+    case signal(EventDescriptor)
+    /// `stop` is done.
+    case stopped([StoppedRing])
+    case report(FrontEndEvent)
+    /// The connection is over: close the socket. A report of `disconnected` follows.
+    case close
+}
+
+/// The descriptors that are made for one connection.
+public struct ConnectionDescriptors: Sendable {
+    /// One per ring: given before a ring is set up, signalled by nobody.
+    public let calls: [EventDescriptor]
+    /// One per ring.
+    public let errors: [EventDescriptor]
+    /// The back-end's end of the socket pair for its own requests; nil leaves the feature unacknowledged.
+    public let backEndChannel: SharedDescriptor?
+
+    public init(calls: [EventDescriptor], errors: [EventDescriptor], backEndChannel: SharedDescriptor? = nil) {
+        self.calls = calls
+        self.errors = errors
+        self.backEndChannel = backEndChannel
+    }
+}

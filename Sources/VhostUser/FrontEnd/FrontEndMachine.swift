@@ -1,0 +1,145 @@
+// The front-end of one connection as a machine without sockets and clocks (vhost-user specification,
+// "Communication"; the order of messages is QEMU's). One request waits for its answer at a time; what
+// is to be sent next stands in a queue of steps.
+//
+//   disconnected ── connected ──▶ handshaking ──▶ ready ── start ──▶ starting ──▶ running
+//        ▲                                          ▲                                │ stop
+//        └── end of file, wrong answer, silence     └────────── stopping ◀───────────┘
+//
+// Handshake is in FrontEndMachine+Handshake, start and stop in FrontEndMachine+Rings, answers in
+// FrontEndMachine+Replies. Nothing here touches guest memory.
+
+import Bytes
+import Linux
+import Virtio
+
+/// The front-end's side of the protocol. Feed it, then take its actions and its next deadline.
+public struct FrontEndMachine {
+    public enum State: Equatable, Sendable { case disconnected, handshaking, ready, starting, running, stopping }
+
+    /// Steps that may wait; an owner that asks for more is ahead of a back-end that does not answer.
+    static let maximumSteps = 1024
+
+    public internal(set) var state: State = .disconnected
+    /// What the back-end offered, as it came; 0 until it is known.
+    public internal(set) var offeredFeatures: UInt64 = 0
+    /// What was acknowledged.
+    public internal(set) var protocolFeatures: ProtocolFeatures = []
+    public let options: FrontEndOptions
+
+    let memory: GuestMemory
+    var descriptors: ConnectionDescriptors?
+    var steps: [Step] = []
+    var outstanding: Outstanding?
+    var actions: [FrontEndAction] = []
+    /// Rings that the back-end works on, or worked on when the connection ended.
+    var queues: [QueueConfiguration] = []
+    var answeredBases: [UInt16: UInt32] = [:]
+    var enabledPairs: Set<Int> = [0]
+    /// Memory slots are filled once per connection.
+    var areSlotsFilled = false
+    var lastAnswer = Instant(nanoseconds: 0)
+
+    public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory) {
+        self.options = options
+        self.memory = memory
+    }
+
+    /// Features a driver may be offered; empty until the handshake told.
+    public var features: UInt64 {
+        offeredFeatures & NetFeature.ownedByBackEnd & (options.features | VhostFeature.version1)
+    }
+
+    var hasProtocolFeatures: Bool { offeredFeatures & VhostFeature.protocolFeatures != 0 }
+
+    /// When `advance` wants to be called; nil when nothing is awaited.
+    public var nextDeadline: Instant? { outstanding?.deadline ?? healthDeadline }
+
+    /// What is to be done now; the list is empty afterwards.
+    public mutating func takeActions() -> [FrontEndAction] {
+        defer { actions.removeAll(keepingCapacity: true) }
+        return actions
+    }
+
+    // MARK: inputs
+
+    /// The socket is connected. Forgets all of an earlier connection.
+    public mutating func connected(_ descriptors: ConnectionDescriptors, now: Instant) {
+        forgetConnection()
+        queues = []
+        self.descriptors = descriptors
+        state = .handshaking
+        lastAnswer = now
+        beginHandshake(pair: 0)
+        proceed(now)
+    }
+
+    /// Time passed.
+    public mutating func advance(to now: Instant) {
+        if let outstanding {
+            guard outstanding.deadline <= now else { return }
+            return fail(.timeout(outstanding.request, after: outstanding.limit))
+        }
+        guard let due = healthDeadline, due <= now else { return }
+        ask(.getFeatures, for: .signOfLife)
+        proceed(now)
+    }
+
+    /// The stream ended where the receiver stands.
+    public mutating func endOfFile(at position: MessageReceiver.Position) {
+        switch position {
+        case .betweenMessages:
+            fail(outstanding.map { .shortHeader(read: 0, request: $0.request) } ?? .endOfFile)
+        case .inHeader(let read): fail(.shortHeader(read: read, request: outstanding?.request))
+        case .inPayload(let read, let size): fail(.shortPayload(read: read, of: size))
+        }
+    }
+
+    /// Ends the connection for a reason that only the shell or the owner knows.
+    public mutating func fail(_ reason: VhostUserError) {
+        guard state != .disconnected else { return }
+        forgetConnection()
+        actions.append(.close)
+        actions.append(.report(.disconnected(reason: reason)))
+    }
+
+    // MARK: the queue of steps
+
+    /// Sends until an answer must be waited for.
+    mutating func proceed(_ now: Instant) {
+        guard steps.count <= FrontEndMachine.maximumSteps else { return fail(.sendQueueFull(bytes: steps.count)) }
+        while outstanding == nil, !steps.isEmpty {
+            switch steps.removeFirst() {
+            case .milestone(let milestone): reach(milestone)
+            case .request(let request): send(request, now)
+            }
+        }
+    }
+
+    private mutating func send(_ request: PendingRequest, _ now: Instant) {
+        if let kick = request.kick { actions.append(.signal(kick)) }
+        actions.append(.send(request.message.encoded(), request.attachments))
+        guard request.expectation != .nothing else { return }
+        let limit = request.expectation == .answer(.signOfLife) ? options.healthDeadline : options.requestDeadline
+        outstanding = Outstanding(
+            request: request.message.request, expectation: request.expectation, deadline: now + limit, limit: limit)
+    }
+
+    private mutating func forgetConnection() {
+        state = .disconnected
+        steps.removeAll()
+        outstanding = nil
+        descriptors = nil
+        offeredFeatures = 0
+        protocolFeatures = []
+        answeredBases.removeAll()
+        areSlotsFilled = false
+    }
+
+    private var healthDeadline: Instant? {
+        guard let interval = options.healthInterval, state == .ready || state == .running, steps.isEmpty else {
+            return nil
+        }
+        return lastAnswer + interval
+    }
+}

@@ -1,0 +1,96 @@
+// Why a connection to a back-end ended, or could not be used. Where QEMU has a well-known text for
+// the case, the text is QEMU's.
+
+import Bytes
+import Linux
+
+/// What went wrong between front-end and back-end.
+public enum VhostUserError: Error, Equatable, Sendable {
+    /// The back-end closed the connection while nothing was asked of it.
+    case endOfFile
+    /// End of file inside a header, or instead of the answer to `request`.
+    case shortHeader(read: Int, request: Request?)
+    case shortPayload(read: Int, of: Int)
+    /// The bytes are no legal answer.
+    case message(MessageError)
+    /// An answer to another request, or one that nobody asked for (`expected` nil).
+    case unexpectedReply(expected: Request?, received: UInt32)
+    /// An answer whose payload has not the size of the structure.
+    case badSize(Request, size: Int)
+    /// GET_VRING_BASE answered for another ring.
+    case wrongRing(expected: UInt16, received: UInt32)
+    /// The back-end refused a request it must not refuse.
+    case refused(Request, value: UInt64)
+    /// No answer in time.
+    case timeout(Request, after: Interval)
+    /// The back-end does not offer VIRTIO_F_VERSION_1.
+    case legacyBackEnd(features: UInt64)
+    /// Fewer queue pairs than configured.
+    case tooFewQueues(supported: UInt64)
+    case tooFewMemorySlots(supported: UInt64, needed: Int)
+    /// More regions than SET_MEM_TABLE carries, and the back-end has no memory slots.
+    case tooManyMemoryRegions(count: Int)
+    /// A queue index that the connection has not.
+    case noSuchQueue(UInt16, count: Int)
+    /// A ring address outside guest memory.
+    case ringOutsideMemory(queue: UInt16, address: UInt64)
+    /// The memory is not a sealed memfd that another process can map.
+    case memoryNotShared
+    /// The back-end does not read: more is waiting to be sent than the limit.
+    case sendQueueFull(bytes: Int)
+    /// Something was asked before the handshake was done.
+    case notConnected
+    /// The owner ended the connection.
+    case closedByOwner
+    case system(SystemError)
+}
+
+extension VhostUserError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .endOfFile: "the vhost-user back-end closed the connection"
+        case .shortHeader(let read, let request):
+            "Failed to read msg header. Read \(read) instead of \(MessageHeader.byteCount)."
+                + (request.map { " Original request \($0.rawValue)." } ?? "")
+        case .shortPayload(let read, let size): "Failed to read msg payload. Read \(read) instead of \(size)."
+        case .message(let error): error.description
+        case .unexpectedReply(let expected, let received):
+            "Received unexpected msg type. Expected \(expected?.rawValue ?? 0) received \(received)"
+        case .badSize: "Received bad msg size."
+        case .wrongRing(let expected, let received):
+            "GET_VRING_BASE of ring \(expected) was answered for ring \(received)"
+        case .refused(let request, _): "\(request.callName) failed: Input/output error (5)"
+        case .timeout(let request, let interval):
+            "no answer to \(request) from the vhost-user back-end within \(interval.milliseconds) ms"
+        case .legacyBackEnd(let features):
+            "the vhost-user back-end offers features 0x\(String(features, radix: 16)) without VIRTIO_F_VERSION_1; "
+                + "legacy devices are not supported"
+        case .tooFewQueues(let supported): "you are asking more queues than supported: \(supported)"
+        case .tooFewMemorySlots(let supported, let needed):
+            "the vhost-user back-end has \(supported) memory slots, \(needed) are needed"
+        case .tooManyMemoryRegions(let count):
+            "\(count) memory regions; without CONFIGURE_MEM_SLOTS a vhost-user back-end takes at most "
+                + "\(MemoryTable.maximumRegions)"
+        case .noSuchQueue(let index, let count): "queue \(index) of a vhost-user connection with \(count) queues"
+        case .ringOutsideMemory(let queue, let address):
+            "ring \(queue) at guest address 0x\(String(address, radix: 16)) is not in guest memory"
+        case .memoryNotShared: "vhost-user needs guest memory in a sealed memfd (share=on)"
+        case .sendQueueFull(let bytes): "the vhost-user back-end does not read: \(bytes) bytes are waiting"
+        case .notConnected: "the vhost-user back-end is not connected"
+        case .closedByOwner: "the vhost-user connection was closed"
+        case .system(let error): error.description
+        }
+    }
+}
+
+extension Request {
+    /// The function name that QEMU's texts use for the request, such as `vhost_set_vring_call`.
+    var callName: String {
+        switch self {
+        case .setMemoryTable, .addMemoryRegion, .removeMemoryRegion: "vhost_set_mem_table"
+        case .netSetMTU: "vhost_net_set_mtu"
+        case .setBackEndRequestDescriptor: "vhost_setup_backend_channel"
+        default: "vhost_\(description.lowercased())"
+        }
+    }
+}

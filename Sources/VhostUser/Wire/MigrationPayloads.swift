@@ -1,0 +1,83 @@
+// The structures of live migration: the dirty log, the in-flight region and the device-state transfer
+// (vhost-user specification, "Log description", "Inflight description", "Device state transfer parameters").
+
+/// `log`, 16 bytes: size u64@0, offset u64@8.
+public struct LogRegion: Equatable, Sendable {
+    public static let byteCount = 16
+    public let size: UInt64
+    public let offset: UInt64
+
+    public init(size: UInt64, offset: UInt64) throws(MessageError) {
+        guard size > 0, !offset.addingReportingOverflow(size).overflow else {
+            throw .value(field: "log size", value: size, accepted: "1 and more, ending below 2^64")
+        }
+        self.size = size
+        self.offset = offset
+    }
+
+    init(parsing fields: inout FieldReader) throws(MessageError) {
+        try self.init(size: fields.u64(), offset: fields.u64())
+    }
+
+    func write(to writer: inout FieldWriter) {
+        writer.u64(size)
+        writer.u64(offset)
+    }
+}
+
+/// `inflight`, 24 bytes: size u64@0, offset u64@8, queues u16@16, queue size u16@18, padding.
+public struct InflightRegion: Equatable, Sendable {
+    public static let byteCount = 24
+    public var size: UInt64
+    public var offset: UInt64
+    public var queueCount: UInt16
+    public var queueSize: UInt16
+
+    public init(size: UInt64, offset: UInt64, queueCount: UInt16, queueSize: UInt16) {
+        self.size = size
+        self.offset = offset
+        self.queueCount = queueCount
+        self.queueSize = queueSize
+    }
+
+    init(parsing fields: inout FieldReader) throws(MessageError) {
+        size = try fields.u64()
+        offset = try fields.u64()
+        queueCount = try fields.u16()
+        queueSize = try fields.u16()
+        try fields.skip(4)
+        guard !offset.addingReportingOverflow(size).overflow else {
+            throw .value(field: "inflight offset", value: offset, accepted: "a range that ends below 2^64")
+        }
+    }
+
+    func write(to writer: inout FieldWriter) {
+        writer.u64(size)
+        writer.u64(offset)
+        writer.u16(queueCount)
+        writer.u16(queueSize)
+        writer.zeros(4)
+    }
+}
+
+/// `transfer_state`, 8 bytes: direction u32@0, phase u32@4. The only phase is 0, stopped.
+public enum StateTransfer: UInt32, Equatable, Sendable {
+    case save = 0
+    case load = 1
+    public static let byteCount = 8
+
+    init(parsing fields: inout FieldReader) throws(MessageError) {
+        let direction = try fields.u32()
+        let phase = try fields.u32()
+        guard let value = StateTransfer(rawValue: direction) else {
+            throw .value(field: "transfer direction", value: UInt64(direction), accepted: "0 (save) or 1 (load)")
+        }
+        guard phase == 0 else { throw .value(field: "transfer phase", value: UInt64(phase), accepted: "0 (stopped)") }
+        self = value
+    }
+
+    func write(to writer: inout FieldWriter) {
+        writer.u32(rawValue)
+        writer.zeros(4)
+    }
+}
