@@ -1,0 +1,77 @@
+// `-netdev stream`: frames over one stream connection at a time (QEMU's net/stream.c). How connections come
+// about is StreamEndpoint's, what travels on them StreamPort's; here is what a card is told of both.
+
+import Link
+import Linux
+
+/// A back-end that speaks QEMU's stream protocol.
+public final class StreamNetdev {
+    private let stream: FrameStream
+    private let endpoint: StreamEndpoint
+    private var isStopped = false
+    /// What it was told to say beside its state: why the last connection ended, when that was no orderly end.
+    public var onNotice: ((String) -> Void)?
+    public var onChange: (() -> Void)?
+
+    public init(_ address: StreamAddress, _ role: StreamEndpoint.Role, on reactor: Reactor) {
+        stream = FrameStream(on: reactor)
+        endpoint = StreamEndpoint(address, role, on: reactor)
+        stream.onEnd = { [weak self] in self?.ended($0) }
+        endpoint.onEvent = { [weak self] in self?.endpointSaid($0) }
+    }
+
+    public var link: FrameLink { stream.link }
+
+    /// Frames pass.
+    public var isUp: Bool { stream.isAttached }
+
+    /// QEMU's words of `info network`; a client whose only connection is over says so, which QEMU does not.
+    public var info: String {
+        switch endpoint.state {
+        case .idle: "initializing"
+        case .listening: "listening"
+        case .connecting, .waiting: "connecting"
+        case .connected(let peer): peer
+        case .failed(let text): "error: \(text)"
+        case .ended(let peer): "\(peer),disconnected"
+        }
+    }
+
+    public func start() { endpoint.start() }
+
+    public func stop() {
+        isStopped = true
+        stream.detach()
+        endpoint.stop()
+    }
+
+    private func endpointSaid(_ event: StreamEndpoint.Event) {
+        guard !isStopped else { return }
+        if case .connected(let socket) = event {
+            do throws(SystemError) {
+                try stream.attach(socket)
+            } catch {
+                onNotice?("\(error)")
+                endpoint.connectionEnded()
+            }
+        }
+        onChange?()
+    }
+
+    private func ended(_ reason: StreamEnd) {
+        guard !isStopped else { return }
+        endpoint.connectionEnded()
+        if reason != .closedByPeer { onNotice?("connection ended: \(reason)") }
+        onChange?()
+    }
+}
+
+extension StreamEnd: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .closedByPeer: "closed by the peer"
+        case .oversized(let length): "a frame of \(length) bytes, \(StreamPort.longest) are allowed"
+        case .failed(let error): "\(error)"
+        }
+    }
+}
