@@ -1,0 +1,47 @@
+// What is left of the process when it starts to listen to a peer: CAP_NET_ADMIN, and the system calls
+// of this list. Each entry says who needs it; a test removes every one in turn and sees the helper die.
+
+import Linux
+
+/// The helper's sandbox.
+public enum HelperSandbox {
+    #if arch(x86_64)
+        private static let poll = "poll"
+    #else
+        private static let poll = "ppoll"
+    #endif
+
+    /// System calls by the kernel's names.
+    public static let systemCalls = [
+        "recvmsg", "sendmsg",  // the conversation
+        "getsockopt", "setsockopt",  // SO_PROTOCOL, SO_COOKIE, SO_PEERCRED, TCP_REPAIR
+        "socket", "connect",  // reaching the server; connect(AF_UNSPEC); waiting for other helpers
+        "bind", "listen",  // being waited for (ConnectionHold), silent ports
+        "getsockname",  // the port that is to be silent
+        "close", "exit_group", "write",
+        poll,  // waiting for a message or a name
+        "openat", "newfstatat",  // the directory, the kind of PATH
+        "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode
+        "brk", "mmap", "munmap",  // the allocator
+    ]
+
+    /// Why the process cannot be confined.
+    public enum Failure: Error, Equatable, Sendable {
+        case noCapability
+        case system(SystemError)
+        case filter(SystemCallFilterError)
+    }
+
+    /// Drops every capability but CAP_NET_ADMIN, forbids core dumps, tracing and new privileges, loads the filter.
+    public static func enter(systemCalls: [String] = systemCalls) throws(Failure) {
+        guard Capabilities.isPermitted(.netAdmin) else { throw .noCapability }
+        do {
+            try Capabilities.keepOnly([.netAdmin])
+            try ProcessAttributes.forbidDumping()
+            try ProcessAttributes.forbidNewPrivileges()
+        } catch {
+            throw .system(error)
+        }
+        do { try SystemCallFilter.allowOnly(systemCalls) } catch { throw .filter(error) }
+    }
+}

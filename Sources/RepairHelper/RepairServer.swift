@@ -1,0 +1,131 @@
+// The server's side as a shell on a reactor: the listening socket, one helper at a time, the timer.
+// What is sent when is the machine's business (RepairServerMachine).
+
+import Bytes
+import Glibc
+import Linux
+
+/// Lets a helper switch TCP_REPAIR on sockets of this process.
+public final class RepairServer {
+    private let reactor: Reactor
+    private let path: String
+    private let listener: FileDescriptor
+    private var machine: RepairServerMachine
+    private var listenerWatch: WatchID?
+    private var helper: SharedDescriptor?
+    private var helperWatch: WatchID?
+    private var timer: TimerID?
+    private var sockets: [CInt] = []
+    private var completion: ((RepairServerMachine.Outcome) -> Void)?
+
+    /// Whether a helper is connected, so that a request would start at once.
+    public var hasHelper: Bool { helper != nil }
+
+    /// Listens at `path` (at most 107 bytes). The socket file is removed with the server.
+    /// - Parameter patience: how long a helper may take to come, and to answer each batch.
+    public init(path: String, reactor: Reactor, patience: Interval = .seconds(5)) throws(SystemError) {
+        self.reactor = reactor
+        self.path = path
+        machine = RepairServerMachine(patience: patience)
+        listener = try UnixSocket.listen(at: path, backlog: 1)
+        listenerWatch = try reactor.watch(listener.raw, for: .readable) { [weak self] _ in self?.accept() }
+    }
+
+    deinit {
+        for watch in [listenerWatch, helperWatch] { if let watch { reactor.remove(watch) } }
+        if let timer { reactor.cancel(timer) }
+        unlink(path)
+    }
+
+    /// Switches `sockets` (borrowed until `completion`), in batches, all or nothing. One request at a time:
+    /// false when one is under way.
+    public func request(
+        _ command: RepairCommand, _ sockets: [CInt], completion: @escaping (RepairServerMachine.Outcome) -> Void
+    ) -> Bool {
+        guard !machine.isBusy else { return false }
+        self.sockets = sockets
+        self.completion = completion
+        perform(machine.request(command, count: sockets.count, now: now))
+        return true
+    }
+
+    /// Ends the conversation: to the helper this is the end of a migration.
+    public func closeHelper() {
+        dropHelper()
+        perform(machine.helperClosed(now: now))
+    }
+
+    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    private func accept() {
+        guard let client = try? UnixSocket.accept(listener) else { return }
+        // One helper at a time; another one is told by end of file.
+        guard helper == nil else { return }
+        let shared = SharedDescriptor(client)
+        guard let watch = try? reactor.watch(shared.raw, for: .readable, handler: { [weak self] _ in self?.receive() })
+        else { return }
+        helper = shared
+        helperWatch = watch
+        perform(machine.helperConnected(now: now))
+    }
+
+    private func receive() {
+        guard let helper else { return }
+        var byte: UInt8 = 0
+        let count = recv(helper.raw, &byte, 1, 0)
+        if count < 0, errno == EAGAIN || errno == EINTR { return }
+        if count == 1 {
+            perform(machine.answered(byte, now: now))
+        } else {
+            dropHelper()
+            perform(machine.helperClosed(now: now))
+        }
+    }
+
+    private func perform(_ actions: [RepairServerMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .send(let command, let range): send(command, range)
+            case .closeHelper: dropHelper()
+            case .audit(let command):
+                sockets = sockets.filter { (try? RepairOption($0).isOn()) == (command == .on) }
+                perform(machine.audited(command, count: sockets.count, now: now))
+            case .finish(let outcome):
+                sockets = []
+                let done = completion
+                completion = nil
+                done?(outcome)
+            }
+        }
+        arm()
+    }
+
+    private func send(_ command: RepairCommand, _ range: Range<Int>) {
+        guard let helper else { return }
+        let batch = Array(sockets[range])
+        let sent = withUnsafeBytes(of: command.byte) { byte in
+            try? UnixSocket.send(helper.raw, byte, descriptors: batch)
+        }
+        guard sent == 1 else {
+            dropHelper()
+            return perform(machine.helperClosed(now: now))
+        }
+    }
+
+    private func dropHelper() {
+        if let helperWatch { reactor.remove(helperWatch) }
+        helperWatch = nil
+        helper = nil
+    }
+
+    private func arm() {
+        if let timer { reactor.cancel(timer) }
+        timer = machine.deadline.map { deadline in
+            reactor.schedule(atNanoseconds: deadline.nanoseconds) { [weak self] in
+                guard let self else { return }
+                self.timer = nil
+                self.perform(self.machine.advance(to: self.now))
+            }
+        }
+    }
+}

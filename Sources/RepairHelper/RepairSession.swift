@@ -1,0 +1,190 @@
+// The helper's side of one conversation, from the first message to end of file: batches all or
+// nothing, and at the end the release of the 4-tuples that a good save left behind.
+
+import Glibc
+import Linux
+
+/// One conversation with a server, over a connected stream socket. Blocking: a helper does nothing else.
+package struct RepairSession: ~Copyable {
+    /// How long sockets for new connections wait for the release of others, at most.
+    private static let holdPatience = 2000
+
+    private let socket: CInt
+    private let releases: Bool
+    private let limit: Int
+    /// Our own descriptors of the sockets that are in repair mode through us, by the kernel's name of the socket:
+    /// the same socket comes back through another descriptor.
+    private var kept: [UInt64: SharedDescriptor] = [:]
+    /// Their names in the order in which they came; some may have been switched off since.
+    private var order: [UInt64] = []
+    /// Shown to other helpers while connections wait for their release.
+    private var hold: ConnectionHold?
+    private var heldName: Int?
+    /// Shown to other helpers while connections are put up.
+    private var arrival: ConnectionHold?
+    /// Ports of connections that were let go.
+    private var silent: [SharedDescriptor] = []
+    package private(set) var counts = RepairCounts()
+
+    /// - Parameters:
+    ///   - socket: connected to the server; borrowed.
+    ///   - releases: free the 4-tuples of sockets that are in repair mode when the server closes.
+    ///   - limit: sockets that can be in repair mode at once.
+    package init(socket: CInt, releases: Bool, limit: Int) {
+        self.socket = socket
+        self.releases = releases
+        self.limit = limit
+    }
+
+    /// Serves until the server closes. When it throws, what is still switched on belongs to a server that learns
+    /// it by end of file, and closes or switches its sockets itself.
+    package mutating func run() throws(RepairError) {
+        while let (command, sockets) = try receive() { try serve(command, sockets) }
+        release()
+    }
+
+    /// The next message; nil at the end.
+    private mutating func receive() throws(RepairError) -> (RepairCommand, [SharedDescriptor])? {
+        var byte: UInt8 = 0
+        guard let message = try message(&byte), message.count > 0 else { return nil }
+        counts.given += message.descriptors.count
+        guard let command = RepairCommand(byte: byte) else {
+            throw refused(message, .unknownCommand(Int8(bitPattern: byte)))
+        }
+        guard !message.descriptors.isEmpty, !message.isTruncated else {
+            throw refused(message, .descriptors(count: message.descriptors.count))
+        }
+        return (command, message.descriptors)
+    }
+
+    /// A message that asks for nothing that can be done: what came with it is counted.
+    private mutating func refused(_ message: ReceivedPacket, _ error: RepairError) -> RepairError {
+        counts.failed += message.descriptors.count
+        return error
+    }
+
+    private func message(_ byte: inout UInt8) throws(RepairError) -> ReceivedPacket? {
+        do {
+            while true {
+                _ = try waitReadable(socket, milliseconds: nil)
+                let message = try withUnsafeMutableBytes(of: &byte) { (room) throws(SystemError) in
+                    try UnixSocket.receive(socket, into: room, descriptorLimit: repairBatchLimit)
+                }
+                if let message { return message }
+            }
+        } catch {
+            if error.code == ECONNRESET { return nil }
+            throw .peer("receiving from the peer: \(error.reason)")
+        }
+    }
+
+    /// Switches a whole batch and acknowledges it, or nothing of it.
+    private mutating func serve(_ command: RepairCommand, _ sockets: [SharedDescriptor]) throws(RepairError) {
+        if command == .on { meetOthers(sockets) }
+        var before: [Bool] = []
+        if let error = switchAll(command, sockets, &before) {
+            // Backwards: a socket may be in the batch twice.
+            for (socket, wasOn) in zip(sockets, before).reversed() where wasOn != (command == .on) {
+                try? RepairOption(socket.raw).set(wasOn ? .on : .offWithoutProbe)
+            }
+            counts.failed += sockets.count
+            throw error
+        }
+        for socket in sockets { account(command, socket) }
+        counts.switched += sockets.count
+        try acknowledge(command)
+    }
+
+    /// Connections that may have to be released are shown; sockets for new ones wait for those that others show.
+    private mutating func meetOthers(_ sockets: [SharedDescriptor]) {
+        let isConnected = sockets.contains { (try? RepairOption($0.raw).info().tcpi_state) != Self.closedState }
+        guard isConnected else {
+            if arrival == nil { arrival = ConnectionHold(.arriving) }
+            return ConnectionHold.awaitOthers(than: heldName, milliseconds: Self.holdPatience)
+        }
+        guard releases, heldName == nil else { return }
+        hold = ConnectionHold(.leaving)
+        heldName = hold?.number
+    }
+
+    /// TCP_CLOSE of the kernel's tcp_states.h: a socket that was never connected, or is no more.
+    private static let closedState: UInt8 = 7
+
+    /// What went wrong, if anything did; of each socket that was switched by then, `before` has whether it was on.
+    private func switchAll(
+        _ command: RepairCommand, _ sockets: [SharedDescriptor], _ before: inout [Bool]
+    ) -> RepairError? {
+        guard command != .on || kept.count + sockets.count <= limit else { return .tooMany(limit: limit) }
+        for (index, socket) in sockets.enumerated() {
+            guard isTCP(socket.raw) else { return .notTCP(index: index) }
+            let mode = RepairOption.Mode(rawValue: CInt(command.rawValue)) ?? .off
+            do {
+                let wasOn = try RepairOption(socket.raw).isOn()
+                try RepairOption(socket.raw).set(mode)
+                before.append(wasOn)
+            } catch {
+                return .refused(command: command, index: index, errno: error.code)
+            }
+        }
+        return nil
+    }
+
+    private func isTCP(_ fd: CInt) -> Bool {
+        var number: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &number, &size) == 0 && number == CInt(IPPROTO_TCP)
+    }
+
+    /// Keeps our copy of a socket that was switched on; lets go of one that was switched off.
+    private mutating func account(_ command: RepairCommand, _ socket: SharedDescriptor) {
+        guard releases, let cookie = try? RepairOption(socket.raw).cookie() else { return }
+        kept[cookie] = command == .on ? socket : nil
+        if command == .on { order.append(cookie) }
+        if kept.isEmpty {
+            order = []
+            endHold()
+        }
+    }
+
+    private func acknowledge(_ command: RepairCommand) throws(RepairError) {
+        let taken: Int?
+        do {
+            taken = try withUnsafeBytes(of: command.byte) { (byte) throws(SystemError) in
+                try UnixSocket.send(socket, byte)
+            }
+        } catch {
+            // The server went away instead of waiting; what that means is decided at end of file.
+            if error.code == EPIPE || error.code == ECONNRESET { return }
+            throw .peer("replying to the peer: \(error.reason)")
+        }
+        // One request at a time: a socket full of answers is not how this protocol is spoken.
+        if taken == nil { throw .peer("the peer does not read its answers") }
+    }
+
+    /// The server closed while these are in repair mode: the connections live elsewhere now. They are let go in the
+    /// order in which they came, because a destination on this host puts them up in that order at this very moment.
+    private mutating func release() {
+        for cookie in order {
+            guard let socket = kept.removeValue(forKey: cookie) else { continue }
+            let option = RepairOption(socket.raw)
+            guard (try? option.isOn()) == true else { continue }
+            if let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
+            if (try? option.disconnect()) != nil { counts.released += 1 }
+        }
+        endHold()
+    }
+
+    /// Keeps the ports of what was let go silent until a destination of this network namespace has put it up, and for a
+    /// moment when none shows itself: it may be on another host.
+    package mutating func awaitArrival() {
+        if !silent.isEmpty { ConnectionHold.awaitArrival(milliseconds: Self.holdPatience) }
+        silent = []
+    }
+
+    private mutating func endHold() {
+        hold = nil
+        heldName = nil
+    }
+}
+
+func errnoText(_ code: CInt) -> String { String(cString: strerror(code)) }

@@ -1,0 +1,44 @@
+// A port that answers nothing. Between the release of a connection on one host and its restore nobody owns its packets,
+// and the kernel answers those with RST, which ends it: a peer that speaks at that moment was enough. A listening
+// socket whose filter drops every packet takes them instead; the peer sends again, to the restored connection.
+//
+//   release:   silent port listens  ->  connect(AF_UNSPEC)  ...  restored: packets find the connection first
+
+import Glibc
+import Linux
+
+/// Listening at an address and dropping what arrives, as long as the descriptor lives.
+enum SilentPort {
+    /// nil when it cannot be made: the address is another network namespace's, the kernel refuses.
+    /// - Parameter connection: a socket in repair mode; the port is its own one.
+    static func open(beside connection: CInt) -> SharedDescriptor? {
+        guard let address = try? InternetSocketAddress.local(of: connection),
+            let cookie = namespace(of: connection)
+        else { return nil }
+        let fd = socket(address.family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard fd >= 0 else { return nil }
+        let descriptor = FileDescriptor(owning: fd)
+        // Repair mode lets it have a port that is in use.
+        guard namespace(of: fd) == cookie, dropEverything(fd), (try? RepairOption(fd).set(.on)) != nil,
+            address.withSockAddr({ bind(fd, $0, $1) }) == 0, listen(fd, 1) == 0
+        else { return nil }
+        return SharedDescriptor(descriptor)
+    }
+
+    /// SO_NETNS_COOKIE (socket(7), Linux 5.14).
+    private static func namespace(of fd: CInt) -> UInt64? {
+        var cookie: UInt64 = 0
+        var size = socklen_t(MemoryLayout<UInt64>.size)
+        return getsockopt(fd, SOL_SOCKET, 71, &cookie, &size) == 0 ? cookie : nil
+    }
+
+    /// SO_ATTACH_FILTER (26) with one instruction of classic BPF: BPF_RET | BPF_K, no byte.
+    private static func dropEverything(_ fd: CInt) -> Bool {
+        var instruction: (code: UInt16, jumps: UInt16, value: UInt32) = (0x06, 0, 0)
+        return withUnsafePointer(to: &instruction) { instruction in
+            // struct sock_fprog: a count of 16 bits, padding, a pointer.
+            var program: (count: UInt, instructions: UnsafeRawPointer) = (1, UnsafeRawPointer(instruction))
+            return setsockopt(fd, SOL_SOCKET, 26, &program, socklen_t(MemoryLayout.size(ofValue: program))) == 0
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// A node whose network card is moved from one passt to another while it runs: what QEMU does with a guest that migrates
+// on one host, without QEMU. The memory, the rings and the driver stay; only who works on the rings changes.
+
+import Bytes
+import CLinux
+import GuestNode
+import Link
+import Linux
+import NetStack
+import TestSupport
+import VhostUser
+import Virtio
+
+/// Who is behind the device at the moment; the device itself does not notice a change.
+private final class Seat: RingBackEnd {
+    var occupant: FrontEnd?
+    var features: UInt64 { occupant?.features ?? 0 }
+    var isConnected: Bool { occupant?.isConnected ?? false }
+    func start(features: UInt64, queues: [QueueConfiguration]) { occupant?.start(features: features, queues: queues) }
+    func stop(_ done: @escaping ([UInt16]) -> Void) { occupant?.stop(done) }
+}
+
+/// How long the parts of a move took, and how much was carried.
+public struct Move: Sendable {
+    public var stateBytes = 0
+    public var saveMilliseconds = 0.0
+    public var loadMilliseconds = 0.0
+    /// From the order to stop until the destination works on the rings.
+    public var downMilliseconds = 0.0
+}
+
+/// A node on a real passt, moved by a reactor of its own.
+public final class MovableNode {
+    public let reactor: Reactor
+    public let node: Node
+    private let memory: GuestMemory
+    private let device: NetDevice
+    private let seat = Seat()
+    private var door: DeviceStateDoor
+    private var timer: TimerID?
+    private var isTurnPlanned = false
+    private var isRunning = false
+
+    public init(on passt: RepairablePasst, memoryBytes: Int = 128 << 20) throws {
+        reactor = try Reactor()
+        memory = try GuestMemory(size: memoryBytes)
+        device = try NetDevice(
+            model: NetDeviceModel(mac: MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)), memory: memory)
+        node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
+        let socket = try passt.connect()
+        door = try DeviceStateDoor(socket)
+        for queue in 0..<device.numberOfQueues {
+            guard let call = device.callDescriptor(queue: queue) else { continue }
+            let device = device
+            _ = try reactor.watch(call.raw, for: .readable) { _ in device.deviceQueueInterrupt(queue) }
+        }
+        node.onWork = { [unowned self] in planTurn() }
+        node.attach(device, name: "eth0")
+        seat.occupant = try shakeHands(socket, with: passt)
+        device.attach(seat)
+        guard try turn(atMost: 20, until: { node.isAddressed }) else {
+            throw TestFailure(description: "no lease within 20 s\n\(passt.passt.transcript)")
+        }
+    }
+
+    public var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    /// Turns the loop until `condition` holds; false after `seconds`.
+    public func turn(atMost seconds: Double, until condition: () -> Bool) throws -> Bool {
+        let deadline = reactor.nowNanoseconds + UInt64(seconds * 1e9)
+        while !condition() {
+            guard reactor.nowNanoseconds < deadline else { return false }
+            try reactor.turn(maxWaitNanoseconds: 20_000_000)
+        }
+        return true
+    }
+
+    /// Stops the rings, carries the back-end's state over and goes on at `destination`. The former passt is left as a
+    /// migration leaves it: connected, without work.
+    public func move(to destination: RepairablePasst) throws -> Move {
+        var move = Move()
+        let socket = try destination.connect()
+        let newDoor = try DeviceStateDoor(socket)
+        let successor = try shakeHands(socket, with: destination)
+        let start = ne_monotonic_ns()
+        var isStopped = false
+        device.suspend { isStopped = true }
+        guard try turn(atMost: 20, until: { isStopped }) else {
+            throw TestFailure(description: "the rings do not stop")
+        }
+        let save = ne_monotonic_ns()
+        let state = try door.save()
+        let load = ne_monotonic_ns()
+        try newDoor.load(state)
+        let end = ne_monotonic_ns()
+        former.append(seat.occupant)
+        seat.occupant = successor
+        isRunning = false
+        device.resume()
+        guard try turn(atMost: 20, until: { isRunning }) else {
+            throw TestFailure(description: "the rings do not start")
+        }
+        move.stateBytes = state.count
+        move.saveMilliseconds = Double(load - save) / 1e6
+        move.loadMilliseconds = Double(end - load) / 1e6
+        move.downMilliseconds = Double(ne_monotonic_ns() - start) / 1e6
+        door = newDoor
+        return move
+    }
+
+    private var former: [FrontEnd?] = []
+
+    /// A front-end that has done its handshake and asks for no sign of life: the state's door needs the socket.
+    private func shakeHands(_ socket: consuming FileDescriptor, with passt: RepairablePasst) throws -> FrontEnd {
+        var options = FrontEndOptions()
+        options.healthInterval = nil
+        options.settlesKicksBeforeStop = true
+        let frontEnd = try FrontEnd(reactor: reactor, memory: memory, options: options)
+        var failure: VhostUserError?
+        frontEnd.onEvent = { [unowned self] event in
+            switch event {
+            case .ready: isRunning = true
+            case .disconnected(let reason): failure = reason
+            default: break
+            }
+        }
+        try frontEnd.attach(socket)
+        guard try turn(atMost: 20, until: { frontEnd.isConnected || failure != nil }), failure == nil else {
+            throw TestFailure(description: "\(passt.name): no handshake\n\(passt.passt.transcript)")
+        }
+        return frontEnd
+    }
+
+    private func planTurn() {
+        guard !isTurnPlanned else { return }
+        isTurnPlanned = true
+        reactor.atEndOfTurn { [unowned self] in turnNode() }
+    }
+
+    private func turnNode() {
+        isTurnPlanned = false
+        node.turn(now: now)
+        if let timer { reactor.cancel(timer) }
+        timer = node.nextDeadline.map { deadline in
+            reactor.schedule(atNanoseconds: deadline.nanoseconds) { [unowned self] in turnNode() }
+        }
+    }
+}
