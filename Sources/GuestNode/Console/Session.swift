@@ -1,0 +1,153 @@
+// A shell with somebody at the other end: a terminal that types (echo, prompt, line editing), or a
+// script that only listens. Bytes in, bytes out; what carries them is not known here.
+
+import Bytes
+import NetStack
+
+/// A terminal or a script of a node.
+public final class Session {
+    enum Kind { case terminal, script }
+
+    private let kind: Kind
+    private let host: Host
+    private let world: ShellWorld
+    private let streams: Streams
+    private var shell = Shell()
+    private var editor = LineEditor()
+    private var isPromptShown = false
+    private var interrupted = false
+    /// Input beyond this many unread bytes is refused, as a terminal's queue does.
+    private static let typedLimit = 4096
+
+    /// Called when bytes came in, so that whoever turns the node does it.
+    var onWork: (() -> Void)?
+    /// When the tool in the foreground wants the next step;.
+    private(set) var nextDeadline: Instant?
+    /// The script's exit status once it is over; `exit` on a terminal leaves it nil and starts anew.
+    public private(set) var exitStatus: Int32?
+
+    init(_ kind: Kind, host: Host, files: any FileDoor) {
+        self.kind = kind
+        self.host = host
+        streams = Streams(addsReturns: kind == .terminal)
+        let input: StandardInput = kind == .terminal ? .console : .none
+        world = ShellWorld(host: host, files: files, streams: streams, input: input)
+    }
+
+    // MARK: the user's side
+
+    /// Bytes typed at the terminal. A script has no keyboard: only Ctrl-C (3) is seen.
+    public func input(_ bytes: UnsafeRawBufferPointer) {
+        for byte in bytes {
+            if kind == .terminal { type(byte) } else if byte == 3 { interrupted = true }
+        }
+        onWork?()
+    }
+
+    public func input(_ text: String) {
+        var text = text
+        text.withUTF8 { input(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// There is output to be taken.
+    public var hasOutput: Bool { !streams.output.isEmpty }
+
+    /// Lends the bytes to be shown; `body` returns how many it took.
+    public func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int) {
+        let wasFull = streams.output.room == 0
+        streams.output.drain(body)
+        if wasFull, streams.output.room > 0 { onWork?() }
+    }
+
+    /// All output so far as text, taken.
+    public func takeOutput() -> String {
+        var text = ""
+        drainOutput {
+            text = String(decoding: $0, as: UTF8.self)
+            return $0.count
+        }
+        return text
+    }
+
+    /// The last line of output is complete, so that somebody else may write on a line of its own.
+    public var isAtLineStart: Bool { streams.output.isAtLineStart && !isPromptShown }
+
+    /// Shows the prompt and the line typed so far again, after somebody else wrote to the terminal.
+    public func redraw() {
+        guard kind == .terminal, isPromptShown else { return }
+        var echo = ""
+        editor.redraw(&echo)
+        streams.output.write(echo)
+    }
+
+    // MARK: the node's side
+
+    /// Starts `script`; its status comes when it is over.
+    func run(_ script: String) { shell.start(script, world) }
+
+    /// Does what can be done now; true when bulk data moved and more could.
+    func step(now: Instant) -> Bool {
+        guard exitStatus == nil else { return false }
+        if interrupted {
+            interrupted = false
+            shell.interrupt(world, now: now)
+        }
+        takeTypedLine()
+        let result = shell.step(world, now: now)
+        switch result {
+        case .running(let until): nextDeadline = until
+        case .again: nextDeadline = now
+        case .idle: finish(shell.status)
+        case .exited(let status):
+            if kind == .terminal { streams.output.write("logout\n") }
+            finish(status)
+        }
+        showPrompt()
+        return result == .again || kind == .terminal && shell.isIdle && hasTypedLine
+    }
+
+    private func finish(_ status: Int32) {
+        nextDeadline = nil
+        if kind == .script { exitStatus = status }
+    }
+
+    private func type(_ byte: UInt8) {
+        editor.keepsHistory = shell.isIdle
+        var echo = ""
+        let event = editor.accept(byte, echo: &echo)
+        switch event {
+        case .none: break
+        case .line(let line):
+            let isFull = streams.typed.count + line.utf8.count + 1 > Self.typedLimit && !streams.typed.isEmpty
+            if !isFull { streams.typed += Array(line.utf8) + [0x0a] } else { echo += "\u{07}" }
+            isPromptShown = false
+        case .interrupt:
+            streams.typed = []
+            streams.isTypedAtEnd = false
+            interrupted = true
+            isPromptShown = false
+        case .endOfFile: if shell.isToolRunning { streams.isTypedAtEnd = true }
+        }
+        streams.output.write(echo)
+    }
+
+    private var hasTypedLine: Bool { streams.typed.contains(0x0a) }
+
+    /// An idle shell reads what was typed, a line at a time.
+    private func takeTypedLine() {
+        guard kind == .terminal, shell.isIdle, let end = streams.typed.firstIndex(of: 0x0a) else { return }
+        let line = String(decoding: streams.typed[..<end], as: UTF8.self)
+        streams.typed.removeFirst(end + 1)
+        streams.isTypedAtEnd = false
+        shell.start(line, world)
+    }
+
+    private func showPrompt() {
+        guard kind == .terminal else { return }
+        editor.prompt = shell.isIdle ? "\(host.hostname):~# " : ""
+        guard shell.isIdle, !isPromptShown, !hasTypedLine else { return }
+        if !streams.output.isAtLineStart { streams.output.write("\n") }
+        isPromptShown = true
+        redraw()
+    }
+}

@@ -1,0 +1,179 @@
+// The node: a small computer in software. Host, NICs, console, and the turn that moves them all.
+// It owns no descriptor, reads no clock and sleeps nowhere: whoever drives it calls `turn` when
+// `onWork` was called or `nextDeadline` has come.
+
+import Bytes
+import NetStack
+import Virtio
+
+/// What a node is made of.
+public struct NodeConfiguration {
+    /// Lends guest RAM for rings and socket buffers.
+    public var heap: GuestHeap
+    public var hostname: String
+    /// Files of the host that `<`, `>` and `curl -o` open.
+    public var files: any FileDoor
+    /// All randomness of the node follows from it.
+    public var seed: UInt64
+
+    public init(heap: GuestHeap, hostname: String = "node", files: any FileDoor, seed: UInt64) {
+        self.heap = heap
+        self.hostname = hostname
+        self.files = files
+        self.seed = seed
+    }
+}
+
+/// A computer of which everything is software. Lives on one thread.
+public final class Node {
+    public let host: Host
+    /// The terminal on which a shell waits. Its output grows only when somebody types or takes it.
+    public let console: Session
+    /// The script that was started by `run(script:)`.
+    public private(set) var script: Session?
+
+    /// Called when a turn is wanted before `nextDeadline`: an interrupt, or bytes on a console.
+    /// It may be called many times before the turn, also within calls into the node.
+    public var onWork: (() -> Void)?
+    /// Called with a sentence when something is wrong that no tool can tell.
+    public var onNotice: ((String) -> Void)?
+    /// Called when a detached NIC's device has been reset: nothing of the node touches it any more.
+    public var onDetached: ((NetDevice) -> Void)?
+
+    private let configuration: NodeConfiguration
+    private let buffers: HeapBuffers
+    private var interfaces: [NodeInterface] = []
+    /// NICs whose last reset is under way.
+    private var leaving: [NodeInterface] = []
+    private var pendingScript: PendingScript?
+    private var isBusy = false
+    private var lastTurn = Instant(nanoseconds: 0)
+
+    /// A script that waits until the NICs have their addresses.
+    private struct PendingScript {
+        var text: String
+        /// When it starts in any case; set in the first turn.
+        var deadline: Instant?
+    }
+
+    /// Rounds of one turn; after them whoever drives the node gets to do other things.
+    static let roundsPerTurn = 8
+    /// How long `run` waits for addresses.
+    static let addressPatience = Interval.seconds(5)
+
+    public init(_ configuration: NodeConfiguration) {
+        self.configuration = configuration
+        buffers = HeapBuffers(configuration.heap)
+        host = Host(hostname: configuration.hostname, seed: configuration.seed, buffers: buffers)
+        console = Session(.terminal, host: host, files: configuration.files)
+        console.onWork = { [weak self] in self?.onWork?() }
+    }
+
+    // MARK: NICs
+
+    /// Plugs a NIC in, as `eth0`, `eth1` and so on. The driver starts as soon as the device is present.
+    @discardableResult
+    public func attach(_ device: NetDevice, name: String) -> InterfaceID {
+        let interface = NodeInterface(device, name: name, host: host, heap: configuration.heap)
+        interface.onWork = { [weak self] in self?.onWork?() }
+        interface.onNotice = { [weak self] in self?.onNotice?($0) }
+        interfaces.append(interface)
+        onWork?()
+        return interface.id
+    }
+
+    /// Pulls a NIC out. Its rings' memory is free once the device has completed its reset.
+    public func detach(_ device: NetDevice, now: Instant) {
+        guard let index = interfaces.firstIndex(where: { $0.device === device }) else { return }
+        let interface = interfaces.remove(at: index)
+        leaving.append(interface)
+        interface.onGone = { [weak self] in self?.gone($0) }
+        interface.detach(now: now)
+        onWork?()
+    }
+
+    private func gone(_ interface: NodeInterface) {
+        leaving.removeAll { $0 === interface }
+        onDetached?(interface.device)
+    }
+
+    // MARK: scripts
+
+    /// Runs `text` when every NIC has its address, or after 5 s. The exit status is the last
+    /// command's, in `script.exitStatus` when it is over.
+    @discardableResult
+    public func run(script text: String) -> Session {
+        let session = Session(.script, host: host, files: configuration.files)
+        session.onWork = { [weak self] in self?.onWork?() }
+        script = session
+        pendingScript = PendingScript(text: text)
+        onWork?()
+        return session
+    }
+
+    /// Every NIC that is plugged in has an address.
+    public var isAddressed: Bool {
+        let entries = host.interfaces()
+        return interfaces.allSatisfy { interface in
+            entries.contains { $0.id == interface.id && !$0.addresses.isEmpty }
+        }
+    }
+
+    // MARK: the turn
+
+    /// Does everything that can be done at `now`, a bounded amount of it. Frames are taken in once: what
+    /// arrives during the turn is of a later time and belongs to the next one.
+    public func turn(now: Instant) {
+        lastTurn = now
+        follow(now)
+        for interface in interfaces { interface.receive(now: now) }
+        isBusy = true
+        var rounds = 0
+        while isBusy, rounds < Self.roundsPerTurn {
+            rounds += 1
+            isBusy = work(now)
+        }
+        guard !isBusy else { return }
+        for interface in interfaces where interface.rearm(now: now) { isBusy = true }
+    }
+
+    /// When `turn` has something to do next; nil: not before `onWork` is called.
+    public var nextDeadline: Instant? {
+        if isBusy { return lastTurn }
+        var deadlines = interfaces.map(\.nextDeadline)
+        deadlines += [host.nextDeadline, console.nextDeadline, script?.nextDeadline, pendingScript?.deadline]
+        return deadlines.compactMap { $0 }.min()
+    }
+
+    private func follow(_ now: Instant) {
+        for interface in interfaces { interface.follow(now: now) }
+    }
+
+    /// Timers, tools, frames out; true when another round may find work.
+    private func work(_ now: Instant) -> Bool {
+        host.advance(to: now)
+        startScript(now)
+        var hasMore = console.step(now: now)
+        if pendingScript == nil, let script { hasMore = script.step(now: now) || hasMore }
+        for interface in interfaces { hasMore = interface.transmit(now: now) || hasMore }
+        return hasMore
+    }
+
+    private func startScript(_ now: Instant) {
+        guard var pending = pendingScript, let script else { return }
+        let deadline = pending.deadline ?? now + Self.addressPatience
+        pending.deadline = deadline
+        pendingScript = pending
+        guard isAddressed || now >= deadline else { return }
+        pendingScript = nil
+        script.run(pending.text)
+    }
+}
+
+/// Socket buffers in guest RAM.
+private final class HeapBuffers: BufferSource {
+    private let heap: GuestHeap
+    init(_ heap: GuestHeap) { self.heap = heap }
+    func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer? { heap.allocate(bytes) }
+    func giveBack(_ span: UnsafeMutableRawBufferPointer) { try? heap.free(span) }
+}

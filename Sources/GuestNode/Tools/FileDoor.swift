@@ -1,0 +1,94 @@
+// The door to the host's files: what `<`, `>` and `curl -o` open. The node knows names and bytes;
+// descriptors and errno stay with whoever implements the door.
+
+/// What a file is opened for.
+public enum FileUse: Sendable {
+    case read
+    /// Created when missing, emptied when there.
+    case write
+    /// Created when missing, written at its end.
+    case append
+}
+
+/// The implementer's name for an open file.
+public struct FileToken: Hashable, Sendable {
+    public let rawValue: Int32
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+}
+
+/// Why a file could not be opened, read or written.
+public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let path: String
+    /// Such as "No such file or directory".
+    public let reason: String
+
+    public init(path: String, reason: String) {
+        self.path = path
+        self.reason = reason
+    }
+
+    public var description: String { "\(path): \(reason)" }
+}
+
+/// Files of the host, relative to the directory netemu was started in. No call may wait: a name
+/// that is no regular file and could block (a FIFO, a terminal) is refused by `open`.
+/// `/dev/null` and `/dev/zero` never get here.
+public protocol FileDoor: AnyObject {
+    func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken
+    /// Reads on from where the last read ended; returns the number of bytes, 0 at the end of the file.
+    func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int
+    /// Returns the number of bytes written, at least 1 unless `bytes` is empty.
+    func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int
+    func close(_ file: FileToken)
+}
+
+/// A door behind which there is nothing: every name is refused.
+public final class NoFiles: FileDoor {
+    public init() {}
+    public func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken {
+        throw FileError(path: path, reason: "this node has no files")
+    }
+    public func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int { 0 }
+    public func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int { bytes.count }
+    public func close(_ file: FileToken) {}
+}
+
+/// An open file as a tool holds it: the host's, or one of the two that need no host.
+enum OpenFile: Equatable, Sendable {
+    case null
+    case zero
+    case host(FileToken)
+
+    static func open(_ path: String, for use: FileUse, by door: any FileDoor) throws(FileError) -> OpenFile {
+        switch path {
+        case "/dev/null": return .null
+        case "/dev/zero": return .zero
+        default: return .host(try door.open(path, for: use))
+        }
+    }
+
+    func read(into room: UnsafeMutableRawBufferPointer, by door: any FileDoor) throws(FileError) -> Int {
+        switch self {
+        case .null: return 0
+        case .zero:
+            room.initializeMemory(as: UInt8.self, repeating: 0)
+            return room.count
+        case .host(let token): return min(max(0, try door.read(token, into: room)), room.count)
+        }
+    }
+
+    /// Writes all of `bytes`.
+    func write(_ bytes: UnsafeRawBufferPointer, by door: any FileDoor) throws(FileError) {
+        guard case .host(let token) = self else { return }
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = try door.write(token, rest)
+            guard count > 0 else { throw FileError(path: "file \(token.rawValue)", reason: "nothing was written") }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+        }
+    }
+
+    func close(by door: any FileDoor) {
+        if case .host(let token) = self { door.close(token) }
+    }
+}
