@@ -1,0 +1,65 @@
+// What people type: command lines (words between line feeds) and monitor keys. Whatever they are,
+// an answer comes, and an accepted list survives being written and read.
+
+import NetEmu
+
+private final class NoEmulation: MonitorTarget {
+    private var later: [([String]) -> Void] = []
+
+    /// Some commands are answered when the next one comes.
+    func execute(_ call: MonitorCall, answer: @escaping ([String]) -> Void) {
+        for answer in later { answer(["later"]) }
+        later = []
+        if call.arguments.first?.utf8.count == 3 { later.append(answer) } else { answer(call.arguments) }
+    }
+
+    func candidates(for kind: MonitorParameter.Names) -> [String] { ["vn0", "vn1"] }
+}
+
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: UnsafeMutablePointer<CInt>, _ words: UnsafeMutablePointer<UnsafeMutableRawPointer>,
+    _ one: @convention(c) (UnsafePointer<UInt8>, Int) -> CInt
+) -> CInt
+
+/// What SwiftPM makes `main` of this program.
+@_cdecl("fuzz_options_main")
+public func runOptionsFuzzer(_ count: CInt, _ words: UnsafeMutableRawPointer) -> CInt {
+    var count = count
+    var words = words
+    return runDriver(&count, &words, fuzzOptions)
+}
+
+public func fuzzOptions(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+    let bytes = UnsafeBufferPointer(start: data, count: size)
+    guard let kind = bytes.first else { return 0 }
+    let rest = bytes.dropFirst()
+    switch kind % 3 {
+    case 0: fuzzCommandLine(rest)
+    case 1: fuzzList(rest)
+    default:
+        let session = MonitorSession(target: NoEmulation())
+        session.open()
+        session.receive(rest)
+        precondition(!session.takeOutput().isEmpty)
+    }
+    return 0
+}
+
+private func fuzzCommandLine(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {
+    let words = bytes.split(separator: 10, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    do throws(OptionError) {
+        _ = try ConfigurationBuilder.build(words, random: { 0 })
+    } catch {
+        // Bytes, not characters: a combining mark of the option joins the space before it.
+        precondition(error.message.utf8.starts(with: "netemu: ".utf8))
+    }
+}
+
+private func fuzzList(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    guard let list = try? KeyValueList(parsing: text, implied: "type") else { return }
+    guard list.pairs.allSatisfy({ !$0.key.isEmpty && $0.key != "help" && $0.key != "?" }) else { return }
+    let again = try? KeyValueList(parsing: list.text, implied: nil)
+    precondition(again?.pairs == list.pairs)
+}

@@ -1,0 +1,58 @@
+// The door between character devices and those who use them. A device is a stream of bytes with somebody
+// at its far end: a terminal, a client of a socket, a file. A user is a monitor or the node's console. What
+// the bytes mean, no device knows; what carries them, no user.
+
+/// A stream of characters. It does not own its user; one user at a time.
+protocol CharacterDevice: AnyObject {
+    /// QEMU's `filename` of `info chardev`.
+    var filename: String { get }
+    /// Somebody is at the far end.
+    var isOpen: Bool { get }
+    var user: (any CharacterUser)? { get set }
+    /// False when the far end is slow: the user produces no more until `roomCame`.
+    var hasRoom: Bool { get }
+
+    /// Begins to read, listen or connect. The user may be called from here on, at first by `opened`.
+    func start()
+    /// Shows bytes at the far end; they are dropped while nobody is there.
+    func write(_ bytes: some Collection<UInt8>)
+    /// Reads nothing while paused: what is typed waits where it is.
+    func pauseInput(_ isPaused: Bool)
+    /// Writes what is left, then gives everything back.
+    func stop()
+}
+
+/// Whoever is behind a character device.
+protocol CharacterUser: AnyObject {
+    /// Somebody new is at the far end.
+    func opened()
+    func closed()
+    func received(_ bytes: [UInt8])
+    /// The far end takes bytes again.
+    func roomCame()
+    /// On a device that several share: what is typed comes here from now on, or no more.
+    func focusCame()
+    func focusLeft()
+    /// The screen was somebody else's for a moment: show the line again.
+    func redraw()
+}
+
+extension CharacterUser {
+    func closed() {}
+    func roomCame() {}
+    func focusCame() {}
+    func focusLeft() {}
+    func redraw() {}
+}
+
+/// A device that swallows everything and says nothing: `null`, and what stands in for a device without a user.
+final class NullDevice: CharacterDevice {
+    let filename = "null"
+    let isOpen = true
+    weak var user: (any CharacterUser)?
+    let hasRoom = true
+    func start() { user?.opened() }
+    func write(_ bytes: some Collection<UInt8>) {}
+    func pauseInput(_ isPaused: Bool) {}
+    func stop() {}
+}

@@ -1,0 +1,77 @@
+// One stream for several users: QEMU's `-nographic` multiplexer. Ctrl-A is its key; what is typed goes to
+// whoever has the focus, and nothing here knows what a user does with it. Pure.
+
+/// What the owner of the stream is to do.
+public enum MultiplexerAction: Equatable, Sendable {
+    case type([UInt8], to: Int)
+    /// The focus has moved from one user to another.
+    case switched(from: Int, to: Int)
+    /// Show this.
+    case show(String)
+    case exit
+}
+
+public struct Multiplexer: Sendable {
+    static let escapeKey: UInt8 = 1
+    /// Users; those without focus only write.
+    public private(set) var count = 0
+    public private(set) var focus = 0
+    private var isEscaped = false
+
+    public init() {}
+
+    /// One user more; returns its number. The first has the focus.
+    public mutating func add() -> Int {
+        defer { count += 1 }
+        return count
+    }
+
+    /// Whoever typed has gone: half a key of his is no key of the next one's. The focus stays.
+    public mutating func forget() { isEscaped = false }
+
+    static let help =
+        "\r\nC-a h    print this help\r\nC-a x    exit emulator\r\nC-a c    switch between console and monitor\r\n"
+        + "C-a C-a  sends C-a\r\n"
+
+    /// Takes what was typed; actions come in typing order.
+    public mutating func receive(_ bytes: some Sequence<UInt8>) -> [MultiplexerAction] {
+        var actions: [MultiplexerAction] = []
+        var run: [UInt8] = []
+        for byte in bytes {
+            if !isEscaped, byte != Self.escapeKey {
+                run.append(byte)
+                continue
+            }
+            guard isEscaped else {
+                isEscaped = true
+                continue
+            }
+            isEscaped = false
+            if byte == Self.escapeKey {
+                run.append(byte)
+                continue
+            }
+            if !run.isEmpty { actions.append(.type(run, to: focus)) }
+            run = []
+            actions += command(byte)
+        }
+        if !run.isEmpty { actions.append(.type(run, to: focus)) }
+        return actions
+    }
+
+    private mutating func command(_ byte: UInt8) -> [MultiplexerAction] {
+        switch byte {
+        case UInt8(ascii: "c"): return switchFocus()
+        case UInt8(ascii: "x"): return [.show("netemu: Terminated\r\n"), .exit]
+        case UInt8(ascii: "h"), UInt8(ascii: "?"): return [.show(Self.help)]
+        default: return []
+        }
+    }
+
+    private mutating func switchFocus() -> [MultiplexerAction] {
+        guard count > 1 else { return [] }
+        let former = focus
+        focus = (focus + 1) % count
+        return [.switched(from: former, to: focus)]
+    }
+}

@@ -1,0 +1,102 @@
+// -chardev, -monitor, -mon and -serial: which character devices there are and who sits at which end.
+
+extension ConfigurationBuilder {
+    mutating func addChardev(_ parsed: ParsedOption) throws(OptionError) {
+        let plan = try ChardevOption.plan(parsed.option.value ?? "", location: parsed.option.location)
+        try add(plan)
+    }
+
+    private mutating func add(_ plan: ChardevPlan) throws(OptionError) {
+        guard !configuration.chardevs.contains(where: { $0.id == plan.id }) else {
+            throw OptionError("Duplicate ID '\(plan.id)' for chardev")
+        }
+        configuration.chardevs.append(plan)
+    }
+
+    /// `-monitor`.
+    mutating func addMonitor(_ parsed: ParsedOption) throws(OptionError) {
+        configuration.hasTerminalOption = true
+        let id = "compat_monitor\(compatMonitors)"
+        compatMonitors += 1
+        let (text, location) = (parsed.option.value ?? "", parsed.option.location)
+        switch try ChardevOption.short(text, id: id, location: location) {
+        case .none: break
+        case .existing(let chardev): try addMonitor(on: chardev, location)
+        case .device(let plan):
+            try add(plan)
+            configuration.monitors.append(MonitorPlan(chardev: id, location: location))
+            if plan.isMultiplexed { configuration.console = id }
+        }
+    }
+
+    /// `-mon`.
+    mutating func addMon(_ parsed: ParsedOption) throws(OptionError) {
+        configuration.hasTerminalOption = true
+        let values = try NetdevTables.monitor.read(parsed.list)
+        guard let chardev = values.string("chardev") else { throw OptionError("Parameter 'chardev' is missing") }
+        switch values.string("mode") ?? "readline" {
+        case "readline": break
+        case "control":
+            throw OptionError("mode=control is not supported yet", hints: ["What works today: mode=readline"])
+        case let mode: throw OptionError("Parameter 'mode' does not accept value '\(mode)'")
+        }
+        guard values.boolean("pretty") == nil else { throw OptionError("'pretty' is not compatible with HMP monitors") }
+        try addMonitor(on: chardev, parsed.option.location)
+    }
+
+    private mutating func addMonitor(on chardev: String, _ location: String) throws(OptionError) {
+        guard let plan = configuration.chardevs.first(where: { $0.id == chardev }) else {
+            throw OptionError("chardev \"\(chardev)\" not found")
+        }
+        let users = configuration.monitors.filter { $0.chardev == chardev }.count
+        guard plan.isMultiplexed || users == 0 && configuration.console != chardev else {
+            throw OptionError("chardev '\(chardev)' is already in use", hints: ["Add mux=on to share it"])
+        }
+        configuration.monitors.append(MonitorPlan(chardev: chardev, location: location))
+    }
+
+    mutating func addSerial(_ parsed: ParsedOption) throws(OptionError) {
+        configuration.hasTerminalOption = true
+        let (text, location) = (parsed.option.value ?? "", parsed.option.location)
+        switch try ChardevOption.short(text, id: "serial0", location: location) {
+        case .none: break
+        case .existing(let chardev):
+            guard let plan = configuration.chardevs.first(where: { $0.id == chardev }) else {
+                throw OptionError("chardev \"\(chardev)\" not found")
+            }
+            guard plan.isMultiplexed || !configuration.monitors.contains(where: { $0.chardev == chardev }) else {
+                throw OptionError("chardev '\(chardev)' is already in use", hints: ["Add mux=on to share it"])
+            }
+            configuration.console = chardev
+        case .device(let plan):
+            try add(plan)
+            configuration.console = plan.id
+            if plan.isMultiplexed { configuration.monitors.append(MonitorPlan(chardev: plan.id, location: location)) }
+        }
+    }
+
+    /// stdin and stdout belong to one device.
+    func checkStdio() throws(OptionError) {
+        var owners: [ChardevPlan] = []
+        for plan in configuration.chardevs { if case .stdio = plan.kind { owners.append(plan) } }
+        if configuration.process.isDaemon, let owner = owners.first {
+            throw OptionError(at: owner.location, "cannot use stdio with -daemonize")
+        }
+        guard owners.count > 1 else { return }
+        throw OptionError(
+            at: owners[1].location, "cannot use stdio by multiple character devices",
+            hints: ["Type -serial mon:stdio instead of both: Ctrl-A c switches"])
+    }
+}
+
+extension Configuration {
+    /// Without -monitor and -serial a terminal is shared by monitor and console, unless a script writes to it.
+    mutating func useTerminal() {
+        guard !hasTerminalOption, failureStatus == 1, !process.isDaemon else { return }
+        var plan = ChardevPlan(id: "serial0", kind: .stdio(takesSignals: true))
+        plan.isMultiplexed = guest != .none
+        chardevs.append(plan)
+        monitors.append(MonitorPlan(chardev: plan.id))
+        if plan.isMultiplexed { console = plan.id }
+    }
+}

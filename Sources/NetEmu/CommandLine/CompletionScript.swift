@@ -1,0 +1,147 @@
+// Completion for shells, printed from the option tables: options, first words of their lists, keys behind
+// commas. The tables are the only source; nothing here names an option.
+
+/// The shells that a script is printed for.
+enum CompletionShell: String, CaseIterable { case bash, zsh, fish }
+
+enum CompletionScript {
+    /// What a list can begin with, and the keys behind each beginning.
+    struct Vocabulary {
+        let option: String
+        let firstWords: [String]
+        let keys: [(first: String, words: [String])]
+    }
+
+    static func text(for shell: CompletionShell) -> String {
+        switch shell {
+        case .bash: bash
+        case .zsh: zsh
+        case .fish: fish
+        }
+    }
+
+    // MARK: words
+
+    private static func keys(_ table: KeyTable?, more: [String] = []) -> [String] {
+        let rows = table?.rows.filter { $0.kind != .notYet } ?? []
+        var seen: Set<String> = []
+        return (more + rows.map(\.name)).filter { seen.insert($0).inserted }.map { $0 + "=" }
+    }
+
+    static var vocabularies: [Vocabulary] {
+        let types = NetdevTables.implemented
+        let cards = ["virtio-net", "virtio-net-pci"]
+        let chardevs: [(first: String, words: [String])] = [
+            ("socket", keys(NetdevTables.socketChardev, more: ["id"])),
+            ("stdio", keys(NetdevTables.standardChardev, more: ["id"])),
+            ("null", keys(NetdevTables.nullChardev, more: ["id"])),
+        ]
+        let objects: [(first: String, words: [String])] = [
+            ("filter-dump", keys(FilterOption.keys, more: ["id"])),
+            ("memory-backend-memfd", keys(NetdevTables.object, more: ["id"])),
+        ]
+        let places = ["stdio", "mon:stdio", "none", "null", "unix:", "tcp:", "telnet:", "chardev:"]
+        return [
+            Vocabulary(
+                option: "nic", firstWords: types + ["none"],
+                keys: types.map { ($0, keys(NetdevTables.keys(of: $0), more: ["id", "mac", "model"])) }),
+            Vocabulary(
+                option: "netdev", firstWords: types + ["help"],
+                keys: types.map { ($0, keys(NetdevTables.keys(of: $0), more: ["id"])) }),
+            Vocabulary(
+                option: "net", firstWords: ["nic", "passt", "none"],
+                keys: [("nic", keys(NetdevTables.legacyNIC)), ("passt", keys(NetdevTables.passt))]),
+            Vocabulary(
+                option: "device", firstWords: cards + ["help"],
+                keys: cards.map { ($0, keys(CardTables.device, more: ["id"])) }),
+            Vocabulary(option: "chardev", firstWords: chardevs.map(\.first), keys: chardevs),
+            Vocabulary(option: "object", firstWords: objects.map(\.first), keys: objects),
+            Vocabulary(option: "guest", firstWords: ["node", "none"], keys: [("node", keys(NetdevTables.guestNode))]),
+            Vocabulary(option: "numa", firstWords: ["node"], keys: [("node", keys(NetdevTables.numaNode))]),
+            Vocabulary(option: "sandbox", firstWords: ["on", "off"], keys: [("on", keys(SandboxOption.keys))]),
+            Vocabulary(option: "monitor", firstWords: places, keys: []),
+            Vocabulary(option: "serial", firstWords: places, keys: []),
+            Vocabulary(option: "completion", firstWords: CompletionShell.allCases.map(\.rawValue), keys: []),
+        ]
+    }
+
+    private static var options: [String] { OptionTable.implemented.map { "-" + $0.name } }
+    private static let files = ["pidfile", "D"]
+
+    // MARK: scripts
+
+    private static var bash: String {
+        var cases = ""
+        for vocabulary in vocabularies {
+            let name = vocabulary.option
+            cases += "    -\(name),*,*|--\(name),*,*)\n        case $current in\n"
+            for (first, words) in vocabulary.keys {
+                cases += "        \(first),*) words='\(words.joined(separator: " "))' stem=${current%,*}, ;;\n"
+            }
+            cases += "        esac ;;\n"
+            cases += "    -\(name),*|--\(name),*) words='\(vocabulary.firstWords.joined(separator: " "))' ;;\n"
+        }
+        return """
+            # bash completion for netemu(1); printed by `netemu -completion bash`.
+            _netemu() {
+                local line=${COMP_LINE:0:COMP_POINT} stem= words= word
+                local current=${line##*[[:space:]]}
+                local -a typed
+                read -ra typed <<<"${line%"$current"}"
+                local previous=${typed[${#typed[@]}-1]}
+                COMPREPLY=()
+                case $previous,$current in
+            \(cases)    -pidfile,*|-D,*) compopt -o default; return ;;
+                *,-*) words='\(options.joined(separator: " "))' ;;
+                esac
+                # readline's word begins behind the last = or :
+                local cut=${current%"${current##*[=:]}"}
+                for word in $words; do
+                    word=$stem$word
+                    [[ $word == "$current"* ]] && COMPREPLY+=("${word#"$cut"}")
+                done
+                [[ ${COMPREPLY[0]-} == -* ]] || compopt -o nospace 2>/dev/null
+            }
+            complete -F _netemu netemu
+            """
+    }
+
+    private static var zsh: String {
+        var cases = ""
+        for vocabulary in vocabularies {
+            cases += "    -\(vocabulary.option)|--\(vocabulary.option))\n"
+            for (first, words) in vocabulary.keys {
+                cases += "        if [[ $PREFIX == \(first),* ]]; then compset -P '*,'"
+                cases += "; compadd -S '' -- \(words.joined(separator: " ")); return; fi\n"
+            }
+            cases += "        compadd -S '' -- \(vocabulary.firstWords.joined(separator: " ")) ;;\n"
+        }
+        return """
+            #compdef netemu
+            # zsh completion for netemu(1); printed by `netemu -completion zsh`.
+            _netemu() {
+                case ${words[CURRENT-1]} in
+            \(cases)    -pidfile|-D) _files ;;
+                *) compadd -- \(options.joined(separator: " ")) ;;
+                esac
+            }
+            if [[ ${funcstack[1]} == _netemu ]]; then _netemu "$@"; else compdef _netemu netemu; fi
+            """
+    }
+
+    private static var fish: String {
+        var lines = ["# fish completion for netemu(1); printed by `netemu -completion fish`.", "complete -c netemu -f"]
+        for row in OptionTable.implemented {
+            let name = row.name.count == 1 ? "-s \(row.name)" : "-o \(row.name)"
+            let needs = row.argument == nil ? "" : " -r"
+            let file = files.contains(row.name) ? " -F" : ""
+            lines.append("complete -c netemu \(name)\(needs)\(file) -d '\(row.help.replacing("'", with: "\\'"))'")
+        }
+        for vocabulary in vocabularies {
+            var words = vocabulary.firstWords
+            for (first, keys) in vocabulary.keys { words += keys.map { "\(first),\($0)" } }
+            lines.append("complete -c netemu -o \(vocabulary.option) -x -a '\(words.joined(separator: " "))'")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

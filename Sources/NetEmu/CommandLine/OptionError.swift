@@ -1,0 +1,56 @@
+// What a refused command line says. One sentence in QEMU's form, `netemu: -option as typed: text`,
+// and suggestions on lines of their own. Nothing here decides what is refused.
+
+/// A command line that cannot be run.
+public struct OptionError: Error, Equatable, Sendable {
+    /// The option as the user typed it, such as `-netdev user,id=x`; nil when no single option is at fault.
+    public let location: String?
+    /// What is wrong, with the value and what is accepted.
+    public let text: String
+    /// Whole lines that follow the sentence: what to type instead.
+    public let hints: [String]
+
+    public init(at location: String? = nil, _ text: String, hints: [String] = []) {
+        self.location = location
+        self.text = text
+        self.hints = hints
+    }
+
+    /// The same error, said of `location` unless it already names one.
+    func located(at location: String) -> OptionError {
+        self.location == nil ? OptionError(at: location, text, hints: hints) : self
+    }
+
+    /// The lines for stderr, without their last line end.
+    public var message: String {
+        let place = location.map { "\($0): " } ?? ""
+        return (["netemu: \(place)\(text)"] + hints).joined(separator: "\n")
+    }
+}
+
+/// Finds the word of a table that was probably meant.
+enum Suggestion {
+    /// The nearest of `words` to `typed`, when it is near enough to be a slip of the fingers.
+    static func nearest(to typed: String, among words: [String]) -> String? {
+        let limit = typed.utf8.count <= 4 ? 1 : 2
+        guard typed.utf8.count <= 64 else { return nil }
+        let scored = words.map { (distance(Array(typed.utf8), Array($0.utf8)), $0) }
+        guard let best = scored.min(by: { $0.0 < $1.0 }), best.0 <= limit else { return nil }
+        return best.1
+    }
+
+    /// Edits (insert, delete, replace) between two words.
+    static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[b.count]
+    }
+}

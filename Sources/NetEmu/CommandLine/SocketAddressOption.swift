@@ -1,0 +1,95 @@
+// QEMU's SocketAddress out of dotted keys: `addr.type=unix,addr.path=…`.
+
+import Linux
+
+enum SocketAddressOption {
+    private static let types = ["inet", "unix", "vsock", "fd"]
+
+    /// The address below `addr` of a list.
+    static func read(_ list: KeyValueList) throws(OptionError) -> StreamAddress {
+        let given = list.below(["addr"]).pairs
+        guard let first = given.first else { throw OptionError("Parameter 'addr' is missing") }
+        guard first.key.hasPrefix("addr.") || first.type == .emptyObject else {
+            throw OptionError("Invalid parameter type for 'addr', expected: object")
+        }
+        let isType = { (pair: KeyValueList.Pair) in pair.key == "addr.type" || pair.key.hasPrefix("addr.type.") }
+        let type = try KeyTable(title: "addr", rows: [KeyRow("addr.type", .string, "")]).read(
+            KeyValueList(pairs: given.filter(isType), dialect: list.dialect)
+        ).required("addr.type")
+        guard types.contains(type) else { throw OptionError("Parameter 'type' does not accept value '\(type)'") }
+        let keys = KeyValueList(pairs: given.filter { !isType($0) }, dialect: list.dialect)
+        switch type {
+        case "unix": return .unix(try unix(keys))
+        case "inet": return .inet(try inet(keys))
+        case "fd": return .descriptor(try descriptor(keys))
+        default: return try vsock(keys)
+        }
+    }
+
+    private static func unix(_ keys: KeyValueList) throws(OptionError) -> UnixAddress {
+        let values = try KeyTable(title: "unix", rows: NetdevTables.unixAddress).read(keys)
+        _ = try values.required("addr.path")
+        return UnixAddress(
+            path: values.path("addr.path") ?? "", isAbstract: values.boolean("addr.abstract") ?? false,
+            isTight: values.boolean("addr.tight") ?? true)
+    }
+
+    private static func inet(_ keys: KeyValueList) throws(OptionError) -> InternetName {
+        let values = try KeyTable(title: "inet", rows: NetdevTables.inetAddress).read(keys)
+        var name = InternetName(host: try values.required("addr.host"), port: try values.required("addr.port"))
+        name.isNumeric = values.boolean("addr.numeric") ?? false
+        name.ipv4 = values.boolean("addr.ipv4")
+        name.ipv6 = values.boolean("addr.ipv6")
+        name.isMultipath = values.boolean("addr.mptcp") ?? false
+        name.lastPort = try values.integer("addr.to").map { value throws(OptionError) in
+            try unsigned(value, "addr.to", UInt16.self)
+        }
+        if values.boolean("addr.keep-alive") == true {
+            name.keepAlive = KeepAlive(
+                count: try seconds(values, "addr.keep-alive-count"), idle: try seconds(values, "addr.keep-alive-idle"),
+                interval: try seconds(values, "addr.keep-alive-interval"))
+        }
+        return name
+    }
+
+    private static func seconds(_ values: CheckedValues, _ key: String) throws(OptionError) -> UInt32 {
+        try unsigned(values.integer(key) ?? 0, key, UInt32.self)
+    }
+
+    private static func unsigned<T: FixedWidthInteger>(_ value: Int64, _ key: String, _: T.Type) throws(OptionError)
+        -> T
+    {
+        guard let fitting = T(exactly: value) else {
+            throw OptionError(
+                "Parameter '\(key.dropFirst(5))' expects \(T.self == UInt16.self ? "uint16_t" : "uint32_t")")
+        }
+        return fitting
+    }
+
+    private static func descriptor(_ keys: KeyValueList) throws(OptionError) -> Int32 {
+        let values = try KeyTable(title: "fd", rows: [NetdevTables.otherAddresses[0]]).read(keys)
+        return try number(try values.required("addr.str"))
+    }
+
+    /// An open descriptor of netemu's own, by number.
+    static func number(_ text: String) throws(OptionError) -> Int32 {
+        guard let number = Int32(text), number > 2 else {
+            throw OptionError(
+                Int32(text) == nil ? "Invalid file descriptor number '\(text)'" : "descriptor \(text) is netemu's own")
+        }
+        return number
+    }
+
+    private static func vsock(_ keys: KeyValueList) throws(OptionError) -> StreamAddress {
+        let rows = Array(NetdevTables.otherAddresses.dropFirst())
+        let values = try KeyTable(title: "vsock", rows: rows).read(keys)
+        func part(_ key: String) throws(OptionError) -> UInt32 {
+            let text = try values.required(key)
+            guard let number = UInt32(text) else {
+                throw OptionError("Parameter '\(key)' expects a number of 32 bits, not '\(text)'")
+            }
+            return number
+        }
+        return .vsock(cid: try part("addr.cid"), port: try part("addr.port"))
+    }
+}

@@ -1,0 +1,76 @@
+// The node's door to the host's files. Regular files only: anything else could make a call wait.
+
+import Glibc
+import GuestNode
+import Linux
+
+/// Files relative to the directory netemu was started in.
+final class HostFiles: FileDoor {
+    private var files: [FileToken: SharedDescriptor] = [:]
+    private var names: [FileToken: String] = [:]
+
+    func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken {
+        let flags: CInt
+        switch use {
+        case .read: flags = O_RDONLY
+        case .write: flags = O_WRONLY | O_CREAT
+        case .append: flags = O_WRONLY | O_CREAT | O_APPEND
+        }
+        let raw = Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666)
+        guard raw >= 0 else { throw FileError(path: path, reason: String(cString: strerror(errno))) }
+        let file = SharedDescriptor(FileDescriptor(owning: raw))
+        var status = stat()
+        guard fstat(raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+            throw FileError(path: path, reason: isDirectory ? "Is a directory" : "not a regular file")
+        }
+        // Only now: a file that is refused keeps what is in it.
+        if use == .write, ftruncate(raw, 0) != 0 {
+            throw FileError(path: path, reason: String(cString: strerror(errno)))
+        }
+        let token = FileToken(rawValue: raw)
+        files[token] = file
+        names[token] = path
+        return token
+    }
+
+    func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
+        try counted(file) { Glibc.read(file.rawValue, room.baseAddress, room.count) }
+    }
+
+    func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int {
+        try counted(file) { Glibc.write(file.rawValue, bytes.baseAddress, bytes.count) }
+    }
+
+    func close(_ file: FileToken) {
+        files[file] = nil
+        names[file] = nil
+    }
+
+    /// The whole of a text file, for `script=`; at most 1 MiB.
+    static func contents(of path: String) throws(SystemError) -> String {
+        let raw = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        guard raw >= 0 else { throw SystemError(call: "open", code: errno, subject: path) }
+        let file = FileDescriptor(owning: raw)
+        var bytes: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 16 << 10)
+        while bytes.count <= 1 << 20 {
+            let count = Glibc.read(file.raw, &room, room.count)
+            guard count >= 0 else { throw SystemError(call: "read", code: errno, subject: path) }
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes += room[..<count]
+        }
+        throw SystemError(call: "read", code: EFBIG, subject: path)
+    }
+
+    private func counted(_ file: FileToken, _ call: () -> Int) throws(FileError) -> Int {
+        guard files[file] != nil else { throw FileError(path: "file \(file.rawValue)", reason: "not open") }
+        while true {
+            let count = call()
+            if count >= 0 { return count }
+            if errno != EINTR {
+                throw FileError(path: names[file] ?? "", reason: String(cString: strerror(errno)))
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+// The node and the loop: when it is turned, who is told when it has said something; that it stands still and
+// begins anew. The node itself reads no clock and owns no descriptor.
+
+import Bytes
+import GuestNode
+import Linux
+import Virtio
+
+/// A node that is turned by a reactor.
+final class NodeGuest: Guest {
+    private let plan: NodePlan
+    private let memory: GuestMemory
+    private let reactor: Reactor
+    private var node: Node
+    private var cards: [(card: NetworkCard, name: String)] = []
+    /// Cards that the guest was asked to let go of.
+    private var leaving: [(device: NetDevice, done: () -> Void)] = []
+    private var timer: (id: TimerID, deadline: UInt64)?
+    private var isTurnPlanned = false
+    private var isTurning = false
+    private var isWanted = false
+    private var isRunning = false
+    private var isResetting = false
+    private var hasBooted = false
+    private var lastTurn: UInt64 = 0
+    /// Called after every turn, and when the node is another one.
+    var onTurn: (() -> Void)?
+    /// The script of `script=` cannot be read.
+    var onFailure: ((EmulationError) -> Void)?
+
+    init(_ plan: NodePlan, memory: GuestMemory, on reactor: Reactor) {
+        self.plan = plan
+        self.memory = memory
+        self.reactor = reactor
+        node = Self.makeNode(plan, memory)
+        follow(node)
+    }
+
+    var console: Session { node.console }
+    var script: Session? { node.script }
+    var hasScript: Bool { plan.script != nil }
+
+    private static func makeNode(_ plan: NodePlan, _ memory: GuestMemory) -> Node {
+        Node(
+            NodeConfiguration(
+                heap: GuestHeap(memory: memory), hostname: plan.hostname, files: HostFiles(),
+                seed: UInt64.random(in: 0...UInt64.max)))
+    }
+
+    private func follow(_ node: Node) {
+        node.onWork = { [weak self] in self?.wantTurn() }
+        node.onNotice = { StandardStream.error.say($0) }
+        node.onDetached = { [weak self] in self?.detached($0) }
+    }
+
+    // MARK: cards
+
+    func attach(_ card: NetworkCard) {
+        let name = (0...cards.count).lazy.map { "eth\($0)" }.first { name in !cards.contains { $0.name == name } }
+        guard let name else { return }
+        cards.append((card, name))
+        node.attach(card.device, name: name)
+    }
+
+    func detach(_ card: NetworkCard, done: @escaping () -> Void) {
+        guard cards.contains(where: { $0.card === card }) else { return done() }
+        leaving.append((card.device, done))
+        if isRunning { letGo() }
+    }
+
+    /// A guest that runs does what it was asked for.
+    private func letGo() {
+        for (device, _) in leaving { node.detach(device, now: now) }
+    }
+
+    private func detached(_ device: NetDevice) {
+        guard let index = leaving.firstIndex(where: { $0.device === device }) else { return }
+        let done = leaving.remove(at: index).done
+        cards.removeAll { $0.card.device === device }
+        reactor.atEndOfTurn(done)
+        if isResetting { beginAnew() }
+    }
+
+    // MARK: run state
+
+    func resume() {
+        guard !isRunning else { return }
+        isRunning = true
+        if !hasBooted { boot() }
+        letGo()
+        wantTurn()
+    }
+
+    func pause() {
+        isRunning = false
+        if let timer { reactor.cancel(timer.id) }
+        timer = nil
+    }
+
+    private func boot() {
+        hasBooted = true
+        guard let script = plan.script else { return }
+        switch script {
+        case .text(let text): node.run(script: text)
+        case .file(let path):
+            do throws(SystemError) {
+                node.run(script: try HostFiles.contents(of: path))
+            } catch {
+                onFailure?(EmulationError(location: "-guest node,script=\(path)", text: "\(error)"))
+            }
+        }
+    }
+
+    /// Every device is reset before the memory is used for something else.
+    func reset() {
+        guard !isResetting else { return }
+        isResetting = true
+        let waiting = leaving.map(\.device)
+        for (card, _) in cards where !waiting.contains(where: { $0 === card.device }) {
+            leaving.append((card.device, {}))
+        }
+        let kept = cards.filter { entry in !waiting.contains { $0 === entry.card.device } }
+        afterReset = kept
+        letGo()
+        if leaving.isEmpty { beginAnew() }
+    }
+
+    private var afterReset: [(card: NetworkCard, name: String)] = []
+
+    private func beginAnew() {
+        guard isResetting, leaving.isEmpty else { return }
+        isResetting = false
+        node.onWork = nil
+        node = Self.makeNode(plan, memory)
+        follow(node)
+        cards = []
+        for (card, name) in afterReset {
+            cards.append((card, name))
+            node.attach(card.device, name: name)
+        }
+        afterReset = []
+        hasBooted = false
+        if isRunning { boot() }
+        onTurn?()
+        wantTurn()
+    }
+
+    // MARK: turns
+
+    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    /// Plans a turn for the end of this turn of the loop. Work that appears while the node turns waits for the
+    /// next one, so that a busy node leaves room for everybody else.
+    func wantTurn() {
+        guard !isTurning else {
+            isWanted = true
+            return
+        }
+        guard !isTurnPlanned, isRunning, !isResetting else { return }
+        isTurnPlanned = true
+        reactor.atEndOfTurn { [weak self] in self?.turn() }
+    }
+
+    private func turn() {
+        isTurnPlanned = false
+        guard isRunning, !isResetting else { return }
+        // One turn at one time: what comes in afterwards belongs to a later moment.
+        guard lastTurn != reactor.nowNanoseconds else { return rearm(reactor.nowNanoseconds) }
+        lastTurn = reactor.nowNanoseconds
+        isTurning = true
+        isWanted = false
+        node.turn(now: now)
+        onTurn?()
+        isTurning = false
+        rearm(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
+    }
+
+    private func rearm(_ deadline: UInt64?) {
+        guard timer?.deadline != deadline else { return }
+        if let timer { reactor.cancel(timer.id) }
+        timer = deadline.map { deadline in
+            let id = reactor.schedule(atNanoseconds: deadline) { [weak self] in
+                self?.timer = nil
+                self?.turn()
+            }
+            return (id, deadline)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// A port of a hub as a back-end: what hangs on it is a card, or another back-end.
+
+import Link
+import Linux
+import Netdevs
+
+/// `-netdev hubport`, and the ports of the hub that `-net` makes.
+final class HubPortNetdev: Netdev {
+    private let hub: Hub
+    private let port: HubPort
+    private let link: FrameLink
+    private let hubID: Int32
+    var onChange: (() -> Void)?
+    private(set) var isGone = false
+
+    /// - Parameter link: of the back-end that hangs on the port; nil for a card that is to come.
+    init(_ hubID: Int32, _ hub: Hub, behind link: FrameLink?, on reactor: Reactor) {
+        self.hub = hub
+        self.hubID = hubID
+        let own = link ?? FrameLink(on: reactor)
+        self.link = own
+        port = hub.addPort(on: own, at: link == nil ? .netdev : .card)
+    }
+
+    var info: String { "hubid=\(hubID)" }
+    var door: NetdevDoor { .frames(link) }
+    let isUp = true
+    let isReady = true
+    let failure: EmulationError? = nil
+
+    func start() {}
+
+    func stop() {
+        hub.remove(port)
+        isGone = true
+    }
+}

@@ -1,0 +1,33 @@
+// A back-end as the wiring sees it: what it says of itself, what a card connects to, how it starts and ends.
+
+import Link
+import VhostUser
+
+/// What a card connects to.
+enum NetdevDoor {
+    /// Another process works on the card's rings.
+    case rings(RingPeer)
+    /// Frames pass a link of which the back-end is one end.
+    case frames(FrameLink)
+}
+
+/// A back-end that runs.
+protocol Netdev: AnyObject {
+    /// QEMU's words behind `type=…,`.
+    var info: String { get }
+    var door: NetdevDoor { get }
+    /// Frames pass, as far as the back-end knows: a card that hangs on it has a carrier.
+    var isUp: Bool { get }
+    /// The start need not wait for it any more.
+    var isReady: Bool { get }
+    /// It has ended and holds nothing.
+    var isGone: Bool { get }
+    /// Why it never came up.
+    var failure: EmulationError? { get }
+    /// Called when one of the above changed.
+    var onChange: (() -> Void)? { get set }
+
+    func start()
+    /// Ends it for good; `isGone` follows.
+    func stop()
+}

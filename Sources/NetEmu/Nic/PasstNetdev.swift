@@ -1,0 +1,219 @@
+// One `-netdev passt`: the passt process and the connection to it. Who is told what when passt dies, hangs
+// or comes back; starting and ending the process is PasstLauncher's, the protocol VhostUser's or Netdevs',
+// the rings are Virtio's.
+//
+//   launching ──ready──▶ connecting ──handshake──▶ connected
+//       ▲                    │ fault                   │ fault: hung passts are killed, nobody else
+//       └──── restarting ◀───┴──── death is certain ◀──┘ touches guest memory before that
+
+import Linux
+import Netdevs
+import PasstLauncher
+import VhostUser
+import Virtio
+
+/// A passt that is kept alive.
+final class PasstNetdev: Netdev {
+    enum State: Equatable {
+        case launching
+        case connecting
+        case connected(pid: Int32)
+        /// The connection is over; its passt has not been seen to end yet.
+        case ending(why: String)
+        case restarting(attempt: Int, milliseconds: UInt64, why: String)
+        case gone
+    }
+
+    /// What passes between a card and passt.
+    private enum Traffic {
+        case rings(RingPeer)
+        case frames(FrameStream)
+    }
+
+    private let name: String
+    private let location: String?
+    private let reactor: Reactor
+    private let traffic: Traffic
+    private let supervisor: PasstSupervisor
+    private var state = State.launching
+    private var pid: Int32 = 0
+    private var attempt = 0
+    private var isStopping = false
+    /// The handshake was done once: from now on faults are mended, not fatal.
+    private(set) var isReady = false
+    private(set) var failure: EmulationError?
+    var onChange: (() -> Void)?
+
+    /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
+    private static let dyingTime: UInt64 = 300_000_000
+
+    /// - Parameter location: the option as typed; nil from the monitor.
+    init(_ name: String, location: String?, memory: GuestMemory, launch: PasstLaunch) throws(EmulationError) {
+        self.name = name
+        self.location = location
+        reactor = launch.tools.reactor
+        if launch.options.vhostUser {
+            traffic = .rings(try Self.makePeer(location, memory, reactor))
+        } else {
+            traffic = .frames(FrameStream(on: reactor))
+        }
+        do throws(PasstError) {
+            supervisor = try PasstSupervisor(
+                launch.options, program: launch.program, files: launch.files, in: launch.directory,
+                tools: launch.tools)
+        } catch { throw EmulationError(location: location, sentence: "\(error)") }
+        switch traffic {
+        case .rings(let peer): peer.onEvent = { [weak self] in self?.peerSaid($0) }
+        case .frames(let stream): stream.onEnd = { [weak self] in self?.streamEnded($0) }
+        }
+        supervisor.onEvent = { [weak self] in self?.passtSaid($0) }
+    }
+
+    private static func makePeer(
+        _ location: String?, _ memory: GuestMemory, _ reactor: Reactor
+    ) throws(EmulationError) -> RingPeer {
+        var options = FrontEndOptions()
+        options.settlesKicksBeforeStop = true
+        do throws(VhostUserError) {
+            return try RingPeer(memory: memory, options: options, on: reactor)
+        } catch { throw EmulationError(location: location, text: "\(error)") }
+    }
+
+    var door: NetdevDoor {
+        switch traffic {
+        case .rings(let peer): .rings(peer)
+        case .frames(let stream): .frames(stream.link)
+        }
+    }
+
+    /// On rings the card itself knows whether its back-end is alive.
+    var isUp: Bool {
+        guard case .frames = traffic else { return true }
+        if case .connected = state { return true }
+        return false
+    }
+
+    private var mode: String { if case .rings = traffic { "vhost-user" } else { "stream" } }
+
+    var isGone: Bool { state == .gone }
+
+    var info: String {
+        switch state {
+        case .launching: "launching passt"
+        case .connecting: "connecting to passt"
+        case .connected(let pid): "\(mode),connected to pid \(pid)"
+        case .ending(let why): "ending passt: \(why)"
+        case .restarting(let attempt, let milliseconds, let why):
+            "restarting passt (attempt \(attempt) in \(milliseconds) ms): \(why)"
+        case .gone: "passt has ended"
+        }
+    }
+
+    func start() { supervisor.start() }
+
+    func stop() {
+        isStopping = true
+        switch traffic {
+        case .rings(let peer): peer.disconnect()
+        case .frames(let stream): stream.detach()
+        }
+        supervisor.stop()
+    }
+
+    // MARK: passt
+
+    private func passtSaid(_ event: PasstEvent) {
+        switch event {
+        case .line(let line): say(line)
+        case .ready(let pid):
+            self.pid = pid
+            state = .connecting
+            connect()
+        case .failed(let error): failed(error)
+        case .down(let error, let rest): down(error, rest)
+        case .stopped: gone()
+        }
+    }
+
+    private func connect() {
+        do {
+            switch traffic {
+            case .rings(let peer): try peer.attach(try supervisor.connect())
+            case .frames(let stream):
+                try stream.attach(SharedDescriptor(try supervisor.connect()))
+                connected()
+            }
+        } catch { fault("\(error)", isClosed: false) }
+    }
+
+    private func failed(_ error: PasstError) {
+        for line in error.lines { say(line) }
+        failure = EmulationError(location: location, sentence: "\(error)")
+        gone()
+    }
+
+    private func down(_ error: PasstError, _ rest: UInt64) {
+        for line in error.lines { say(line) }
+        var why = "\(error)"
+        if case .ending(let fault) = state, case .hung = error { why = fault }
+        switch traffic {
+        // A passt that was connected once may have written until now; from here on nobody does.
+        case .rings(let peer): peer.backEndDied()
+        case .frames(let stream): stream.detach()
+        }
+        guard isReady else {
+            failure = EmulationError(location: location, sentence: why)
+            return stopAfterFailure()
+        }
+        attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
+        state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
+        StandardStream.error.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
+        onChange?()
+    }
+
+    private func stopAfterFailure() {
+        isStopping = true
+        supervisor.stop()
+        onChange?()
+    }
+
+    private func gone() {
+        state = .gone
+        onChange?()
+    }
+
+    private func say(_ line: String) { StandardStream.error.write("passt[\(name)]: \(line)\n") }
+
+    // MARK: the connection
+
+    private func peerSaid(_ event: RingPeer.Event) {
+        guard !isStopping else { return }
+        switch event {
+        case .connected: connected()
+        case .lost(let reason): fault("\(reason)", isClosed: reason.isEndOfFile)
+        case .warning(let text): StandardStream.error.warn("\(name): \(text)")
+        }
+    }
+
+    private func streamEnded(_ reason: StreamEnd) {
+        guard !isStopping else { return }
+        fault("the connection ended: \(reason)", isClosed: reason == .closedByPeer)
+    }
+
+    private func connected() {
+        state = .connected(pid: pid)
+        isReady = true
+        onChange?()
+    }
+
+    /// The connection is of no use any more. A passt that closed it is most likely ending: its exit
+    /// status says more than the end of the connection does.
+    private func fault(_ why: String, isClosed: Bool) {
+        state = .ending(why: why)
+        onChange?()
+        guard isClosed else { return supervisor.reportHung() }
+        reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.dyingTime) { [weak self] in
+            if let self, self.state == .ending(why: why) { self.supervisor.reportHung() }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// A vhost-user front-end and the card that it serves. Who is behind the socket, and what is to be done when
+// that one dies, is the owner's; here is what the card is told.
+
+import Linux
+import VhostUser
+import Virtio
+
+/// The side of a back-end that works on rings.
+final class RingPeer {
+    enum Event {
+        /// The handshake is done.
+        case connected
+        /// The connection is of no use any more, for this reason.
+        case lost(VhostUserError)
+        /// Something worth a line.
+        case warning(String)
+    }
+
+    private let frontEnd: FrontEnd
+    private weak var card: NetworkCard?
+    /// The handshake was done once.
+    private var hasBeenConnected = false
+    var onEvent: ((Event) -> Void)?
+
+    init(memory: GuestMemory, options: FrontEndOptions, on reactor: Reactor) throws(VhostUserError) {
+        frontEnd = try FrontEnd(reactor: reactor, memory: memory, options: options)
+        frontEnd.onEvent = { [weak self] in self?.frontEndSaid($0) }
+    }
+
+    var isConnected: Bool { frontEnd.isConnected }
+
+    /// Begins the handshake on a connected socket.
+    func attach(_ socket: consuming FileDescriptor) throws(VhostUserError) { try frontEnd.attach(socket) }
+
+    /// Ends the connection; the back-end may still be at work on the rings until it has seen that.
+    func disconnect() { frontEnd.disconnect() }
+
+    /// The back-end is gone for certain: from here on nobody touches the rings.
+    func backEndDied() {
+        frontEnd.disconnect()
+        card?.device.backEndDied()
+    }
+
+    // MARK: the card
+
+    /// `card` is served from now on.
+    func connect(_ card: NetworkCard) {
+        self.card = card
+        if hasBeenConnected { card.device.attach(frontEnd) }
+    }
+
+    /// The card leaves; `done` when its rings are touched no more.
+    func disconnectCard(_ done: @escaping () -> Void) {
+        guard let card else { return done() }
+        self.card = nil
+        card.device.detach(done)
+    }
+
+    private func frontEndSaid(_ event: FrontEndEvent) {
+        switch event {
+        case .connected(let features): connected(features)
+        case .ready: break
+        case .startFailed(let error): onEvent?(.lost(error))
+        case .disconnected(.closedByOwner): break
+        case .disconnected(let reason): onEvent?(.lost(reason))
+        case .ringFailed(let queue): onEvent?(.warning("the back-end reports an error of queue \(queue)"))
+        case .warning(let text): onEvent?(.warning(text))
+        }
+    }
+
+    private func connected(_ features: UInt64) {
+        if hasBeenConnected {
+            card?.device.backEndReturned(features: features)
+        } else {
+            card?.device.attach(frontEnd)
+        }
+        hasBeenConnected = true
+        onEvent?(.connected)
+    }
+}
+
+extension VhostUserError {
+    /// The back-end closed its end.
+    var isEndOfFile: Bool {
+        switch self {
+        case .endOfFile, .shortHeader(read: 0, request: _): true
+        case .system(let error): error.code == 104 || error.code == 32
+        default: false
+        }
+    }
+}

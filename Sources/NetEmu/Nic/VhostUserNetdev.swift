@@ -1,0 +1,83 @@
+// `-netdev vhost-user`: a back-end that somebody else starts, behind a socket character device in either
+// role. When it goes, the card loses its carrier and keeps its frames; whoever connects next goes on with
+// the same rings.
+
+import Linux
+import VhostUser
+import Virtio
+
+/// A vhost-user back-end behind a character device.
+final class VhostUserNetdev: Netdev {
+    /// Which character device, and the option as typed (nil from the monitor).
+    struct Place {
+        let chardev: String
+        let location: String?
+    }
+
+    private let place: Place
+    private let device: SocketDevice
+    private let peer: RingPeer
+    private var isConnected = false
+    private var hasBeenConnected = false
+    private(set) var isGone = false
+    private(set) var failure: EmulationError?
+    var onChange: (() -> Void)?
+
+    init(_ place: Place, _ device: SocketDevice, memory: GuestMemory, on reactor: Reactor) throws(EmulationError) {
+        self.place = place
+        self.device = device
+        do throws(VhostUserError) {
+            peer = try RingPeer(memory: memory, options: FrontEndOptions(), on: reactor)
+        } catch { throw EmulationError(location: place.location, text: "\(error)") }
+        peer.onEvent = { [weak self] in self?.peerSaid($0) }
+    }
+
+    var chardev: String { place.chardev }
+    var door: NetdevDoor { .rings(peer) }
+    let isUp = true
+
+    /// QEMU's words, and the truth when nobody is there.
+    var info: String { "vhost-user0 to \(place.chardev)" + (isConnected ? "" : ",disconnected") }
+
+    /// A server that does not wait is ready at once; everybody else when the handshake is done.
+    var isReady: Bool { hasBeenConnected || !device.isAwaited && !device.isOpen }
+
+    func start() { device.handOver { [weak self] in self?.attach($0) } }
+
+    func stop() {
+        peer.disconnect()
+        device.connectionEnded()
+        isGone = true
+    }
+
+    private func attach(_ socket: SharedDescriptor) {
+        guard !isGone else { return }
+        do {
+            try peer.attach(try socket.descriptor.duplicate())
+        } catch { lost("\(error)") }
+    }
+
+    private func peerSaid(_ event: RingPeer.Event) {
+        guard !isGone else { return }
+        switch event {
+        case .connected:
+            isConnected = true
+            hasBeenConnected = true
+            onChange?()
+        case .lost(let reason): lost("\(reason)")
+        case .warning(let text): StandardStream.error.warn("\(place.chardev): \(text)")
+        }
+    }
+
+    private func lost(_ reason: String) {
+        isConnected = false
+        peer.backEndDied()
+        device.connectionEnded(wasOfUse: hasBeenConnected)
+        if hasBeenConnected || device.canComeBack {
+            StandardStream.error.warn("vhost-user on \(place.chardev): \(reason)")
+        } else {
+            failure = EmulationError(location: place.location, text: "vhost-user on \(place.chardev): \(reason)")
+        }
+        onChange?()
+    }
+}

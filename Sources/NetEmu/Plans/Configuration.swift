@@ -1,0 +1,76 @@
+// What a command line asks for, as values that cannot contradict each other. Made only by
+// ConfigurationBuilder; the wiring reads it and nothing else of the command line.
+
+/// A checked command line.
+public struct Configuration: Sendable {
+    public var memory = MemoryPlan()
+    public var chardevs: [ChardevPlan] = []
+    /// Back-ends and cards in order of creation.
+    public var network: [NetworkStep] = []
+    /// How they hang together.
+    public var topology = Topology()
+    public var filters: [FilterPlan] = []
+    public var monitors: [MonitorPlan] = []
+    /// The character device that is the node's console; nil when nobody looks at it.
+    public var console: String?
+    /// -monitor, -serial or -mon was given: monitor and console do not share the terminal of themselves.
+    public var hasTerminalOption = false
+    public var guest: GuestPlan = .node(NodePlan())
+    /// `-S`: the guest waits for `cont`.
+    public var isStopped = false
+    public var process = ProcessPlan()
+    /// `-name`.
+    public var name: String?
+    /// Said before anything starts, without `netemu: warning: `.
+    public var warnings: [String] = []
+
+    /// netemu's own failure: 125 when a script runs, so that it is told from the script's status.
+    public var failureStatus: Int32 {
+        if case .node(let node) = guest, node.script != nil { return 125 }
+        return 1
+    }
+
+    /// The first back-end that needs guest memory it can map.
+    var firstOnRings: NetdevPlan? {
+        for case .netdev(_, let plan) in network where plan.worksOnRings { return plan }
+        return nil
+    }
+}
+
+/// One thing to make; its place among the others is in the topology.
+public enum NetworkStep: Sendable {
+    case netdev(ClientID, NetdevPlan)
+    case card(ClientID, CardPlan)
+}
+
+/// Guest memory.
+public struct MemoryPlan: Equatable, Sendable {
+    public static let accepted: ClosedRange<UInt64> = (16 << 20)...(64 << 30)
+    /// Bytes.
+    public var size: UInt64 = 128 << 20
+    /// The memory objects that make it up (`-numa node,memdev=`); empty when netemu makes its own.
+    public var backends: [MemoryBackend] = []
+    public var isShared: Bool { backends.allSatisfy(\.isShared) }
+}
+
+/// `-object memory-backend-memfd`.
+public struct MemoryBackend: Equatable, Sendable {
+    public let id: String
+    public let size: UInt64
+    public let isShared: Bool
+}
+
+/// What is behind the cards.
+public enum GuestPlan: Equatable, Sendable {
+    case node(NodePlan)
+    case none
+}
+
+public struct NodePlan: Equatable, Sendable {
+    public enum Script: Equatable, Sendable {
+        case text(String)
+        case file(String)
+    }
+    public var script: Script?
+    public var hostname = "node"
+}

@@ -1,0 +1,61 @@
+// The program: what `netemu ARGUMENTS` does, as a value that its executable calls once.
+
+import Glibc
+import Linux
+
+/// The netemu program.
+public enum Program {
+    /// Runs netemu with `arguments` (without the program's own name); returns the exit status.
+    public static func main(arguments: [String]) -> Int32 {
+        StandardStream.ensureOpen()
+        do throws(OptionError) {
+            switch try ConfigurationBuilder.build(arguments) {
+            case .print(let text):
+                StandardStream.output.write(text + "\n")
+                return 0
+            case .run(var configuration):
+                if Terminal.isTerminal(0), Terminal.isTerminal(1) { configuration.useTerminal() }
+                return run(configuration)
+            }
+        } catch {
+            StandardStream.error.write(error.message + "\n")
+            return OptionScanner.asksForScript(arguments) ? 125 : 1
+        }
+    }
+
+    private static func run(_ configuration: Configuration) -> Int32 {
+        for warning in configuration.warnings { StandardStream.error.warn(warning) }
+        do throws(EmulationError) {
+            let setup = try ProcessSetup(configuration.process, failureStatus: configuration.failureStatus)
+            defer { setup.finish() }
+            let programs = try PasstPrograms(configuration)
+            defer { programs.minder?.finish() }
+            return try run(configuration, programs, setup)
+        } catch {
+            StandardStream.error.write(error.message + "\n")
+            return configuration.failureStatus
+        }
+    }
+
+    private static func run(_ configuration: Configuration, _ programs: PasstPrograms, _ setup: ProcessSetup)
+        throws(EmulationError)
+        -> Int32
+    {
+        do {
+            let signals = try ProgramSignals()
+            let reactor = try Reactor()
+            let emulation = try Emulation(configuration, programs: programs, on: reactor)
+            emulation.onRunning = { () throws(EmulationError) in try setup.running() }
+            programs.minder?.onEnd = { emulation.minderEnded() }
+            try programs.minder?.attach(to: reactor)
+            try signals.start(on: reactor) { emulation.handle($0) }
+            // Within the loop: what ends the program ends the loop.
+            reactor.atEndOfTurn { emulation.start() }
+            try reactor.run()
+            emulation.close()
+            return emulation.exitStatus
+        } catch let error as EmulationError {
+            throw error
+        } catch { throw EmulationError(text: "\(error)") }
+    }
+}

@@ -1,0 +1,55 @@
+// One entry of QEMU's list of network clients: a card, a back-end, or a port of a hub.
+
+import Link
+
+/// Names a client for the life of the program; numbers are never given out twice.
+public struct ClientID: Hashable, Sendable {
+    let number: Int
+}
+
+/// The kinds of back-end, by QEMU's names. A hub port is a client of its own.
+public enum NetdevType: String, Sendable, CaseIterable {
+    case passt, stream
+    case vhostUser = "vhost-user"
+}
+
+/// A network client as `info network` knows it.
+public struct NetClient: Sendable {
+    public enum Kind: Equatable, Sendable {
+        /// A card: its model's name, its address, and whether a ring back-end can serve it.
+        case card(model: String, mac: MACAddress, isVirtio: Bool)
+        /// A back-end; one that works on rings itself can only serve a virtio card.
+        case netdev(NetdevType, worksOnRings: Bool)
+        case hubPort(hub: Int32)
+    }
+
+    public let id: ClientID
+    public let name: String
+    public let kind: Kind
+    public internal(set) var peer: ClientID?
+    /// Made by -netdev, -nic or netdev_add: what netdev_del may remove.
+    public let isNetdev: Bool
+    /// Removed while its card stayed: it is found no more and shown behind the card.
+    public internal(set) var isDeleted = false
+
+    public var isCard: Bool { if case .card = kind { true } else { false } }
+
+    var hub: Int32? { if case .hubPort(let hub) = kind { hub } else { nil } }
+
+    /// The client's own words in `info network`, with `info` from whoever runs it.
+    func line(_ info: String) -> String {
+        let type: String
+        switch kind {
+        case .card: type = "nic"
+        case .netdev(let netdev, _): type = netdev.rawValue
+        case .hubPort: type = "hubport"
+        }
+        return "\(name): index=0,type=\(type),\(info)"
+    }
+
+    /// What a card says of itself.
+    var cardInfo: String {
+        guard case .card(let model, let mac, _) = kind else { return "" }
+        return "model=\(model),macaddr=\(mac)"
+    }
+}

@@ -1,0 +1,65 @@
+// From a plan to a place in the topology. The command line, in its order of phases, and the monitor
+// both come this way, so the same words are said of the same fault.
+
+extension Topology {
+    /// Adds a back-end. `isLegacy`: of `-net`, on hub 0.
+    /// - Parameter random: two digits of a generated id.
+    public mutating func add(
+        _ plan: NetdevPlan, isLegacy: Bool = false, random: () -> UInt8
+    ) throws(OptionError) -> ClientID {
+        let name = plan.id ?? numbering.netID(random: random())
+        if case .hubPort(let hub, let netdev) = plan.kind { return try addHubPort(name, hub: hub, netdev: netdev) }
+        guard let type = plan.type else { throw OptionError("Parameter 'type' is missing") }
+        guard isLegacy else { return try addNetdev(name, type, worksOnRings: plan.worksOnRings) }
+        return try addLegacyNetdev(name, type, worksOnRings: plan.worksOnRings)
+    }
+
+    /// Adds a card; nil when no card has the model that was asked for, which is only worth a warning.
+    /// - Parameters:
+    ///   - netdev: the back-end of the same `-nic`.
+    ///   - random: two digits of a generated id.
+    public mutating func add(
+        _ plan: CardPlan, on netdev: ClientID? = nil, random: () -> UInt8
+    ) throws(OptionError) -> ClientID? {
+        switch plan.origin {
+        case .nic: return try addAutomatic(plan, name: nil, peer: netdev.map { .netdev($0) } ?? .nothing)
+        case .legacy:
+            let name = plan.id ?? numbering.netID(random: random())
+            return try addAutomatic(plan, name: name, peer: try legacyPeer(plan))
+        case .device: return try addDevice(plan)
+        }
+    }
+
+    private func legacyPeer(_ plan: CardPlan) throws(OptionError) -> CardPeer {
+        guard let wanted = plan.netdev else { return .hub0 }
+        guard let found = netdev(named: wanted) else { throw OptionError("netdev '\(wanted)' not found") }
+        let model = plan.model?.name ?? "nic"
+        guard found.peer == nil else {
+            throw OptionError("Property '\(model).netdev' can't take value '\(wanted)', it's in use")
+        }
+        return .netdev(found.id)
+    }
+
+    /// A card that QEMU's machine makes: it is called by its model, whatever its id, unless it was given a name.
+    private mutating func addAutomatic(
+        _ plan: CardPlan, name: String?, peer: CardPeer
+    ) throws(OptionError) -> ClientID? {
+        guard let model = plan.model else {
+            addMissingCard(name, model: plan.typedModel ?? "", onHub0: peer == .hub0)
+            return nil
+        }
+        if let name = plan.name, client(named: name) != nil { throw OptionError("Duplicate ID '\(name)'") }
+        return try addCard(plan.name, model: model, mac: plan.mac, peer: peer)
+    }
+
+    private mutating func addDevice(_ plan: CardPlan) throws(OptionError) -> ClientID? {
+        guard let model = plan.model else { return nil }
+        if let id = plan.id, card(named: id) != nil { throw OptionError("Duplicate device ID '\(id)'") }
+        var peer = CardPeer.nothing
+        if let netdev = plan.netdev {
+            let property = (model.isVirtio ? "virtio-net-device" : model.name) + ".netdev"
+            peer = .netdev(try freeNetdev(netdev, property: property))
+        }
+        return try addCard(plan.id, model: model, mac: plan.mac, peer: peer)
+    }
+}

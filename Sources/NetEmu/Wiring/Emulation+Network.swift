@@ -1,0 +1,119 @@
+// Cards and back-ends: made, joined, taken away, in the order and by the rules of the topology.
+
+import Link
+import Linux
+import Netdevs
+import Virtio
+
+extension Emulation {
+    /// Makes what the command line asked for.
+    func makeNetwork() throws(EmulationError) {
+        for step in configuration.network {
+            switch step {
+            case .netdev(let id, let plan): try makeNetdev(id, plan)
+            case .card(let id, let plan): try makeCard(id, plan)
+            }
+        }
+    }
+
+    /// Makes the back-end of a client; it is not started.
+    @discardableResult
+    func makeNetdev(_ id: ClientID, _ plan: NetdevPlan) throws(EmulationError) -> (any Netdev)? {
+        guard let client = topology[id] else { return nil }
+        let netdev = try netdev(for: client, plan)
+        netdev.onChange = { [weak self, weak netdev] in
+            guard let self, let netdev else { return }
+            self.updateLink(of: id)
+            self.netdevChanged(id, netdev)
+        }
+        netdevs[id] = netdev
+        // A back-end of -net is on a hub from the start.
+        if let peer = client.peer.flatMap({ topology[$0] }), peer.hub != nil, netdevs[peer.id] == nil {
+            makeHubPort(peer)
+        }
+        return netdev
+    }
+
+    private func netdev(for client: NetClient, _ plan: NetdevPlan) throws(EmulationError) -> any Netdev {
+        switch plan.kind {
+        case .passt(let options):
+            let launch = try programs.launch(options, location: plan.location, on: reactor)
+            return try PasstNetdev(client.name, location: plan.location, memory: memory, launch: launch)
+        case .stream(let stream):
+            let role: StreamEndpoint.Role = stream.isServer ? .server : .client(reconnect: stream.reconnect)
+            let netdev = StreamNetdev(stream.address, role, on: reactor)
+            let name = client.name
+            netdev.onNotice = { StandardStream.error.warn("\(name): \($0)") }
+            return netdev
+        case .vhostUser(let options):
+            let device = try chardevs.takeSocket(options.chardev, location: plan.location)
+            return try VhostUserNetdev(
+                VhostUserNetdev.Place(chardev: options.chardev, location: plan.location), device, memory: memory,
+                on: reactor)
+        case .hubPort: return makeHubPort(client)
+        }
+    }
+
+    /// The port of a hub, around the link of the back-end that hangs on it, or waiting for a card.
+    @discardableResult
+    func makeHubPort(_ client: NetClient) -> HubPortNetdev {
+        let number = client.hub ?? 0
+        let hub = hubs[number] ?? Hub()
+        hubs[number] = hub
+        var link: FrameLink?
+        if let peer = client.peer, case .frames(let own)? = netdevs[peer]?.door { link = own }
+        let port = HubPortNetdev(number, hub, behind: link, on: reactor)
+        netdevs[client.id] = port
+        return port
+    }
+
+    /// Makes the card of a client, joins it to what it hangs on and shows it to the guest.
+    func makeCard(_ id: ClientID, _ plan: CardPlan) throws(EmulationError) {
+        guard let client = topology[id] else { return }
+        let card: NetworkCard
+        do throws(VirtioError) {
+            card = try NetworkCard(client, plan.settings, memory: memory, on: reactor)
+        } catch {
+            throw EmulationError(location: plan.location, text: "cannot make network card \(client.name): \(error)")
+        }
+        cards[id] = card
+        connect(card, client)
+        if runState == .paused { card.device.suspend {} }
+        guest.attach(card)
+    }
+
+    private func connect(_ card: NetworkCard, _ client: NetClient) {
+        guard let peer = client.peer.flatMap({ topology[$0] }) else { return card.connectToNothing() }
+        if let netdev = netdevs[peer.id] { return card.connect(to: netdev) }
+        card.connect(to: makeHubPort(peer))
+    }
+
+    /// A back-end came up or went down, or somebody pulled its cable.
+    func updateLink(of id: ClientID) {
+        if let card = card(of: id) { return card.netdevChanged() }
+        guard let netdev = netdevs[id], case .frames(let link) = netdev.door else { return }
+        link.setUp(netdev.isUp && !unplugged.contains(id))
+    }
+
+    /// The card that hangs on a back-end.
+    func card(of netdev: ClientID) -> NetworkCard? { topology[netdev]?.peer.flatMap { cards[$0] } }
+
+    /// A back-end leaves the topology's list or loses its card: it ends.
+    func endNetdev(_ id: ClientID) {
+        guard let netdev = netdevs.removeValue(forKey: id) else { return }
+        removeFilters(of: id)
+        unplugged.remove(id)
+        endingNetdevs.append(netdev)
+        netdev.stop()
+        if let netdev = netdev as? VhostUserNetdev { chardevs.giveBack(netdev.chardev) }
+        endingNetdevs.removeAll { $0.isGone }
+    }
+
+    /// The guest has let go of a card: it and a back-end that was removed before go.
+    func removeCard(_ id: ClientID) {
+        leavingCards.remove(id)
+        guard let card = cards.removeValue(forKey: id) else { return }
+        if let netdev = topology.removeCard(id) { endNetdev(netdev) }
+        card.disconnect { card.close() }
+    }
+}

@@ -1,0 +1,62 @@
+// The manual knows every option and key that the tables carry out, and nothing that they do not.
+
+import Glibc
+import Testing
+
+@testable import NetEmu
+
+@Suite("netemu(1)")
+struct ManualTests {
+    /// Text of the manual with its roff escapes undone.
+    static let manual: [String] = {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        guard let file = fopen("/\(root)/man/netemu.1", "r") else { return [] }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = fread(&room, 1, room.count, file)
+            if count == 0 { break }
+            bytes += room[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self).replacing("\\-", with: "-").split(separator: "\n").map(
+            String.init)
+    }()
+
+    @Test("every option that is carried out has a paragraph")
+    func options() {
+        #expect(!Self.manual.isEmpty)
+        for row in OptionTable.implemented {
+            #expect(Self.manual.contains { $0.hasPrefix("\\fB-\(row.name)\\fR") }, "-\(row.name)")
+        }
+    }
+
+    @Test(
+        "every key has a paragraph",
+        arguments: [
+            NetdevTables.passt, NetdevTables.stream, NetdevTables.vhostUser, NetdevTables.hubPort, CardTables.device,
+            NetdevTables.socketChardev, FilterOption.keys,
+        ])
+    func keys(table: KeyTable) {
+        for row in table.rows where row.kind != .notYet {
+            #expect(Self.manual.contains { $0.hasPrefix("\\fB\(row.name)=") }, "\(row.name)=")
+        }
+    }
+
+    @Test("every paragraph about an option is about one of the table")
+    func nothingElse() {
+        let bold = "\\fB-"
+        for line in Self.manual where line.hasPrefix(bold) {
+            let name = line.dropFirst(bold.count).prefix { $0 != "\\" }
+            #expect(OptionTable.row(named: String(name))?.isImplemented == true, "\(line)")
+        }
+    }
+
+    @Test("every command of the monitor is there")
+    func commands() {
+        let text = Self.manual.joined(separator: "\n")
+        for command in CommandTable.commands + CommandTable.info {
+            #expect(text.contains(command.names[0]), "\(command.names[0])")
+        }
+    }
+}

@@ -1,0 +1,260 @@
+// The human monitor against a fake wiring: what is typed, and every byte that comes back.
+
+import Testing
+
+@testable import NetEmu
+
+final class FakeTarget: MonitorTarget {
+    var network = [
+        "virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56",
+        " \\ #net004: index=0,type=passt,vhost-user,connected to pid 17969",
+    ]
+    var status = "running"
+    var names = ["virtio-net-pci.0", "vn1", "#net004"]
+    var log: [String] = []
+    /// Answers of commands that wait.
+    var waiting: [([String]) -> Void] = []
+
+    func execute(_ call: MonitorCall, answer: @escaping ([String]) -> Void) {
+        switch call.word {
+        case .infoNetwork: answer(network)
+        case .infoStatus: answer(["VM status: \(status)"])
+        case .infoVersion: answer([Version.text])
+        case .setLink:
+            log.append("\(call.arguments[0]) \(call.arguments[1] == "on")")
+            let isKnown = names.contains(call.arguments[0])
+            answer(isKnown ? [] : ["Error: Device '\(call.arguments[0])' not found"])
+        case .netdevAdd:
+            log.append("netdev_add \(call.arguments.joined(separator: "|"))")
+            waiting.append(answer)
+        case .quit:
+            log.append("quit")
+            answer([])
+        default: answer(["?"])
+        }
+    }
+
+    func candidates(for kind: MonitorParameter.Names) -> [String] { kind == .clients ? names : [] }
+}
+
+@Suite("the human monitor")
+struct MonitorTests {
+    /// What a session answers, without the echo of what is typed.
+    static func answers(_ lines: [String], target: FakeTarget = FakeTarget()) -> [String] {
+        let session = MonitorSession(target: target)
+        session.open()
+        _ = session.takeOutput()
+        var found: [String] = []
+        for line in lines {
+            session.receive(Array(line.utf8))
+            _ = session.takeOutput()
+            session.receive([10])
+            let text = String(decoding: session.takeOutput(), as: UTF8.self)
+            found.append(text)
+        }
+        return found.map { text in
+            text.replacing("\r\n", with: "\n").replacing("(netemu) ", with: "")
+        }
+    }
+
+    static func answer(_ line: String) -> String { answers([line])[0] }
+
+    @Test("the banner, the prompt and QEMU's echo, byte for byte")
+    func openingBytes() {
+        let target = FakeTarget()
+        let session = MonitorSession(target: target, prompt: "(qemu) ")
+        session.open()
+        session.receive(Array("q\n".utf8))
+        let text = String(decoding: session.takeOutput(), as: UTF8.self)
+        #expect(text == "netemu 0.1.0 monitor - type 'help' for more information\r\n(qemu) q\u{1b}[K\r\n")
+        #expect(target.log == ["quit"])
+    }
+
+    @Test("info network, status, version")
+    func info() {
+        #expect(Self.answer("info status") == "\nVM status: running\n")
+        #expect(Self.answer("info version") == "\n0.1.0\n")
+        #expect(
+            Self.answer("info network")
+                == "\nvirtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56\n"
+                + " \\ #net004: index=0,type=passt,vhost-user,connected to pid 17969\n")
+    }
+
+    @Test(
+        "set_link says what QEMU says",
+        arguments: [
+            ("set_link vn1 off", "\n"), ("set_link vn1 on", "\n"), ("set_link \"vn1\" on  ", "\n"),
+            ("set_link nosuch off", "\nError: Device 'nosuch' not found\n"),
+            ("set_link vn0 maybe", "\nExpected 'on' or 'off'\nTry \"help set_link\" for more information\n"),
+            ("set_link vn0", "\nExpected 'on' or 'off'\nTry \"help set_link\" for more information\n"),
+            ("set_link", "\nset_link: string expected\nTry \"help set_link\" for more information\n"),
+            (
+                "set_link vn1 on more",
+                "\nset_link: extraneous characters at the end of line\nTry \"help set_link\" for more information\n"
+            ),
+        ])
+    func setLink(_ line: String, _ answer: String) { #expect(Self.answer(line) == answer) }
+
+    @Test(
+        "unknown words, help for one, for a table, for all",
+        arguments: [
+            ("bogus", "\nunknown command: 'bogus'\n"), ("info bogus", "\nunknown command: 'info bogus'\n"),
+            ("migrate tcp:h:1", "\nmigrate: not supported yet\nTry \"help\" for what works today\n"),
+            ("help quit", "\nquit|q  -- quit the emulator\n"), ("? q", "\nquit|q  -- quit the emulator\n"),
+            ("help set_link", "\nset_link name on|off -- change the link status of a network adapter\n"),
+            ("help info network", "\ninfo network  -- show the network state\n"),
+            ("help nosuch", "\nunknown command: 'nosuch'\n"),
+            ("help info nosuch", "\nunknown command: 'info nosuch'\n"),
+            ("", "\n"), ("   ", "\n"),
+        ])
+    func help(_ line: String, _ answer: String) { #expect(Self.answer(line) == answer) }
+
+    @Test("help shows every command, info alone shows every item")
+    func helpLists() {
+        let lines = Self.answer("help").split(separator: "\n").map(String.init)
+        #expect(lines.count == CommandTable.commands.count)
+        #expect(lines.contains("help|? [cmd] -- show the help"))
+        #expect(lines.contains("quit|q  -- quit the emulator"))
+        #expect(lines == lines.sorted(), "in QEMU's order")
+        #expect(Self.answer("info") == Self.answer("help info"))
+        #expect(Self.answer("info").contains("info network  -- show the network state\n"))
+    }
+
+    @Test("Tab completes commands, items and names")
+    func completion() {
+        func typed(_ text: String) -> Completion.Candidates {
+            Completion.candidates(for: text) { $0 == .clients ? ["vn0", "vn1"] : $0 == .devices ? ["vn0"] : [] }
+        }
+        #expect(typed("in").matches == ["info"])
+        #expect(typed("info n").matches == ["name", "network"])
+        #expect(typed("set_link ").matches == ["vn0", "vn1"])
+        #expect(typed("set_link vn0 o").matches == ["on", "off"])
+        #expect(typed("device_del ").matches == ["vn0"])
+        #expect(typed("set_link v").matches == ["vn0", "vn1"])
+        #expect(typed("bogus x").matches == [])
+        #expect(typed("help q").matches == ["quit", "q"])
+        #expect(Completion.commonPrefix(["vn0", "vn1"]) == "vn")
+        let session = MonitorSession(target: FakeTarget())
+        session.receive(Array("inf\tver\t\n".utf8))
+        #expect(String(decoding: session.takeOutput(), as: UTF8.self).hasSuffix("0.1.0\r\n(netemu) "))
+    }
+
+    @Test("a command that waits keeps what is typed after it for later, and no other session waits")
+    func waiting() {
+        let target = FakeTarget()
+        let session = MonitorSession(target: target)
+        var shown = ""
+        session.onOutput = { shown += String(decoding: session.takeOutput(), as: UTF8.self) }
+        session.receive(Array("netdev_add passt,id=x\ninfo status\nset_link vn1 off\n".utf8))
+        #expect(target.log == ["netdev_add passt,id=x"] && session.isWaiting)
+        #expect(!String(decoding: session.takeOutput(), as: UTF8.self).hasSuffix("(netemu) "))
+        let other = MonitorSession(target: target)
+        other.receive(Array("info status\n".utf8))
+        #expect(String(decoding: other.takeOutput(), as: UTF8.self).hasSuffix("running\r\n(netemu) "))
+        target.waiting[0](["Error: Passt exited with code 1"])
+        #expect(target.log == ["netdev_add passt,id=x", "vn1 false"])
+        #expect(shown.contains("Error: Passt exited with code 1\r\n(netemu) i"))
+        #expect(shown.hasSuffix("(netemu) "))
+        target.waiting[0](["twice"])
+        #expect(session.takeOutput() == [])
+    }
+
+    @Test("the answer to a command whose user has gone is shown to nobody")
+    func answerToNobody() {
+        let target = FakeTarget()
+        let session = MonitorSession(target: target)
+        session.receive(Array("netdev_add passt,id=x\nmore".utf8))
+        session.forget()
+        session.open()
+        _ = session.takeOutput()
+        target.waiting[0](["Error: late"])
+        #expect(session.takeOutput() == [])
+        session.receive(Array("info status\n".utf8))
+        #expect(String(decoding: session.takeOutput(), as: UTF8.self).contains("VM status: running"))
+    }
+
+    @Test("nothing that is typed traps")
+    func anyBytes() {
+        var random = SplitMix(state: 3)
+        let session = MonitorSession(target: FakeTarget())
+        for _ in 0..<20_000 {
+            let byte = UInt8(truncatingIfNeeded: random.next())
+            session.receive([byte == UInt8(ascii: "q") ? 27 : byte])
+        }
+        #expect(!session.takeOutput().isEmpty)
+    }
+}
+
+@Suite("the line editor")
+struct LineEditorTests {
+    /// The lines that keys make.
+    static func lines(_ keys: String) -> [String] {
+        var editor = LineEditor(prompt: "> ")
+        return keys.utf8.compactMap { byte in
+            if case .line(let line) = editor.handle(byte) { return line }
+            return nil
+        }
+    }
+
+    @Test(
+        "keys edit as in QEMU",
+        arguments: [
+            ("abc\u{7f}d\n", "abd"), ("abc\u{8}\n", "ab"), ("bc\u{1}a\n", "abc"), ("ac\u{1b}[Db\n", "abc"),
+            ("abc\u{1}\u{4}\n", "bc"), ("one two\u{17}x\n", "one x"), ("one two\u{15}x\n", "x"),
+            ("abc\u{1}\u{b}\n", ""),
+            ("bc\u{1b}[Ha\u{1b}[Fd\n", "abcd"), ("abc\u{1}\u{1b}[3~\n", "bc"), ("a\u{2}b\u{6}c\r", "bac"), ("é\n", "é"),
+        ])
+    func keys(_ typed: String, _ line: String) { #expect(Self.lines(typed) == [line]) }
+
+    @Test("arrows walk the history and a line is kept once")
+    func history() {
+        #expect(Self.lines("one\ntwo\n\u{1b}[A\u{1b}[A\n") == ["one", "two", "one"])
+        #expect(Self.lines("one\ntwo\none\n\u{1b}[A\u{1b}[A\n") == ["one", "two", "one", "two"])
+        #expect(Self.lines("one\n\u{1b}[A\u{1b}[B\n") == ["one", ""])
+        #expect(Self.lines("\u{1b}[A\u{10}\n") == [""])
+    }
+
+    @Test("every change is redrawn from the start of the text, as QEMU's readline does")
+    func redrawing() {
+        var editor = LineEditor(prompt: "> ")
+        editor.showPrompt()
+        for byte in "in\u{1}x".utf8 { _ = editor.handle(byte) }
+        #expect(
+            String(decoding: editor.takeOutput(), as: UTF8.self)
+                == "> i\u{1b}[K\u{1b}[Din\u{1b}[K\u{1b}[D\u{1b}[Dxin\u{1b}[K\u{1b}[D\u{1b}[D")
+    }
+
+    @Test("a line has a limit")
+    func limit() {
+        let line = String(repeating: "a", count: 6000)
+        #expect(Self.lines(line + "\n")[0].utf8.count == LineEditor.lineLimit)
+    }
+}
+
+@Suite("the multiplexer")
+struct MultiplexerTests {
+    @Test("Ctrl-A c switches, Ctrl-A Ctrl-A is one, Ctrl-A x exits; the rest is typed")
+    func keys() {
+        var mux = Multiplexer()
+        #expect(mux.add() == 0 && mux.add() == 1)
+        #expect(mux.receive("ab".utf8) == [.type([97, 98], to: 0)])
+        #expect(mux.receive([97, 1, 1, 98]) == [.type([97, 1, 98], to: 0)])
+        #expect(
+            mux.receive([97, 1, 99, 98]) == [.type([97], to: 0), .switched(from: 0, to: 1), .type([98], to: 1)])
+        #expect(mux.receive([1]) == [])
+        #expect(mux.receive([99]) == [.switched(from: 1, to: 0)])
+        #expect(mux.receive([1, 120]) == [.show("netemu: Terminated\r\n"), .exit])
+        #expect(mux.receive([1, 104]) == [.show(Multiplexer.help)])
+        #expect(mux.receive([1, 113]) == [])
+    }
+
+    @Test("of three users each gets the focus in turn, one alone keeps it")
+    func turns() {
+        var mux = Multiplexer()
+        for _ in 0..<3 { _ = mux.add() }
+        #expect(mux.receive([1, 99, 1, 99, 1, 99]).count == 3 && mux.focus == 0)
+        var lone = Multiplexer()
+        _ = lone.add()
+        #expect(lone.receive([1, 99]) == [] && lone.focus == 0)
+    }
+}
