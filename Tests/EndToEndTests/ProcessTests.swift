@@ -1,0 +1,108 @@
+// The process itself: in the background, with a pid file, as another user, in a sandbox.
+
+import CLinux
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("netemu as a process", .serialized)
+struct ProcessTests {
+    @Test(
+        "-daemonize returns when everything is ready; pid file, log and sandbox; passt still comes back; quit leaves nothing"
+    )
+    func daemon() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path
+            let words = [
+                "-nic", "passt,id=n0,path={passt}", "-daemonize", "-pidfile", "\(path)/pid", "-D", "\(path)/log",
+                "-monitor", "unix:\(path)/monitor,server=on,wait=off", "-sandbox", "on",
+            ]
+            let parent = try ground.start(words)
+            // The daemon is nobody's child: it ends here whatever fails.
+            defer { if let left = pid_t(text(path + "/pid").dropLast()) { kill(left, SIGKILL) } }
+            #expect(try parent.wait(seconds: 10) == .exited(0), "\(parent.transcript)")
+            let pid = try #require(pid_t(text(path + "/pid").dropLast()))
+            #expect(kill(pid, 0) == 0)
+            let status = text("/proc/\(pid)/status")
+            #expect(status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"))
+            #expect(status.contains("CapEff:\t0000000000000000"))
+
+            let monitor = try UnixClient(path: path + "/monitor")
+            _ = try monitor.ask("info status", until: "VM status: running\n(netemu) ")
+            let passt = try #require(try connectedPID(monitor))
+            kill(passt, SIGKILL)
+            #expect(try eventually { try connectedPID(monitor).map { $0 != passt } ?? false })
+            #expect(text(path + "/log").contains("starting passt again"))
+            monitor.write("quit\n")
+            #expect(eventually { kill(pid, 0) != 0 || text("/proc/\(pid)/status").contains("(zombie)") })
+            #expect(eventually { ground.leftovers == [] })
+            #expect(!ground.directory.entries.contains("pid") && !ground.directory.entries.contains("monitor"))
+        }
+    }
+
+    @Test("a daemon that fails says why and its parent's status is 1")
+    func failingDaemon() throws {
+        try withGround(as: .mapped) { ground in
+            let parent = try ground.start(["-nic", "passt,path=/bin/false", "-daemonize"])
+            #expect(try parent.wait(seconds: 10) == .exited(1))
+            #expect(parent.errors.contains("netemu: -nic passt,path=/bin/false: Passt exited with code 1"))
+            let second = try ground.start(["-nic", "none", "-daemonize", "-monitor", "stdio"])
+            #expect(try second.wait(seconds: 10) == .exited(1))
+            #expect(second.errors == "netemu: -monitor stdio: cannot use stdio with -daemonize\n")
+        }
+    }
+
+    @Test("a pid file that another netemu holds is not taken")
+    func lockedPidFile() throws {
+        try withGround(as: .mapped) { ground in
+            let file = ground.directory.path + "/pid"
+            let first = try ground.start(["-nic", "none", "-monitor", "none", "-pidfile", file])
+            #expect(eventually { !text(file).isEmpty })
+            let second = try ground.start(["-nic", "none", "-monitor", "none", "-pidfile", file])
+            #expect(try second.wait(seconds: 5) == .exited(1))
+            #expect(second.errors.contains("cannot create PID file: Cannot lock pid file: "))
+            first.signal(SIGTERM)
+            #expect(try first.wait(seconds: 5) == .exited(0))
+            #expect(text(file) == "")
+        }
+    }
+
+    @Test("-runas: netemu and its passt run as that user", .enabled(if: getuid() == 0))
+    func otherUser() throws {
+        try withGround(as: .root) { ground in
+            let script = "ip addr && ping -c 1 -W 2 \(gateway)"
+            let child = try ground.start(
+                ["-nic", "passt,path={passt}", "-runas", "65534:65534", "-guest", "node,run=\(script)"])
+            #expect(try child.wait(seconds: 20) == .exited(0), "\(child.transcript)")
+            let unknown = try ground.start(["-nic", "none", "-runas", "nosuch"])
+            #expect(try unknown.wait(seconds: 5) == .exited(1))
+            #expect(unknown.errors == "netemu: -runas nosuch: User \"nosuch\" doesn't exist (and is not <uid>:<gid>)\n")
+        }
+    }
+
+    @Test("in the sandbox no program can be started")
+    func sandboxedSpawn() throws {
+        try withGround(as: .mapped) { ground in
+            let child = try ground.start(
+                ["-nic", "passt,path={passt}", "-sandbox", "on", "-guest", "node,run=ping -c 1 -W 2 \(gateway)"])
+            #expect(try child.wait(seconds: 20) == .exited(0), "\(child.transcript)")
+        }
+    }
+
+    // MARK: parts
+
+    private func connectedPID(_ monitor: UnixClient) throws -> pid_t? {
+        let answer = try monitor.ask("info network", until: "\n(netemu) ")
+        guard let range = answer.firstRange(of: "connected to pid ") else { return nil }
+        return pid_t(answer[range.upperBound...].prefix { $0.isNumber })
+    }
+}
+
+/// A file's text; empty when it cannot be read.
+private func text(_ path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 16384)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
+}

@@ -1,0 +1,66 @@
+// passt dies or hangs in the middle of a transfer: its connections die with it, but the node is back with link, lease
+// and echo within three seconds, and `info network` is right at each moment.
+
+import CLinux
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("a passt that dies or hangs", .serialized)
+struct RestartTests {
+    /// How passt is lost.
+    enum Loss: String, CaseIterable, Sendable { case killed, hung }
+
+    @Test(
+        "lost in the middle of a transfer, it is replaced; link, lease and echo are back within 3 s",
+        arguments: Loss.allCases, Privilege.available)
+    func replaced(loss: Loss, privilege: Privilege) throws {
+        try withGround(as: privilege) { ground in
+            let session = try ground.session()
+            try session.waitForLease()
+            let first = try #require(try session.passtPID())
+            session.console.write("curl -s -m 30 -o /dev/null http://\(gateway):8080/bytes/4000000000\n")
+            usleep(300_000)
+
+            kill(first, loss == .killed ? SIGKILL : SIGSTOP)
+            let lost = ne_monotonic_ns()
+            let second = try waitForOther(than: first, in: session, since: lost, seconds: 3)
+            #expect(second != first)
+            #expect(kill(first, 0) != 0, "the old passt still exists")
+            session.console.write("\u{3}")
+            try session.waitForLease(seconds: 3)
+            #expect(try session.run("ping -c 1 -W 2 \(gateway)", seconds: 5).status == 0)
+            #expect(Double(ne_monotonic_ns() - lost) / 1e9 < 3)
+            let size = 1_000_000
+            let again = try session.run("curl -sf --sha256 -o /dev/null http://\(gateway):8080/bytes/\(size)")
+            #expect(again.status == 0, "\(again.output)")
+        }
+    }
+
+    @Test("killed five times in a row, it comes back each time")
+    func repeatedly() throws {
+        try withGround(as: .mapped) { ground in
+            let session = try ground.session()
+            try session.waitForLease()
+            for _ in 0..<5 {
+                let pid = try #require(try session.passtPID())
+                kill(pid, SIGKILL)
+                _ = try waitForOther(than: pid, in: session, since: ne_monotonic_ns(), seconds: 8)
+            }
+            try session.waitForLease()
+            #expect(try session.run("ping -c 1 -W 2 \(gateway)").status == 0)
+        }
+    }
+
+    /// Asks `info network` until it names another passt; until then it must never claim the lost one is connected
+    /// once that has gone.
+    private func waitForOther(
+        than first: pid_t, in session: Session, since start: UInt64, seconds: Double
+    ) throws -> pid_t {
+        while Double(ne_monotonic_ns() - start) / 1e9 < seconds {
+            if let pid = try session.passtPID(), pid != first { return pid }
+            usleep(10_000)
+        }
+        throw TestFailure(description: "no new passt within \(seconds) s\n\(session.child.transcript)")
+    }
+}

@@ -1,0 +1,21 @@
+// host-peer SERVICE…: what a guest talks to on the host, for tests, the demo and the bench. Blocking, one thread per
+// connection; prints `ready` when every service listens, then a line for each finished connection. Ends by a signal.
+//
+//   echo:PORT          TCP and UDP, everything comes back
+//   source:PORT:BYTES  TCP: sends so many bytes of the pattern and closes
+//   sink:PORT          TCP: reads to the end
+//   fast:PORT          TCP: sends for ever;   discard:PORT  TCP: reads without looking
+//   http:PORT          HTTP/1.1 GET /bytes/N: N bytes of the pattern
+//   dns:PORT           UDP: every A question gets 192.0.2.53, names under .invalid do not exist
+
+import Glibc
+
+signal(SIGPIPE, SIG_IGN)
+for argument in CommandLine.arguments.dropFirst() {
+    guard let service = Service(argument), service.start() else {
+        report("host-peer: cannot serve \(argument): \(String(cString: strerror(errno)))")
+        exit(1)
+    }
+}
+report("ready")
+while true { pause() }
