@@ -1,0 +1,64 @@
+// netemu-bench: `gate NAME` does a fixed piece of work for callgrind to count, `bench NAME` measures time.
+// Each room adds its entries to `gates` and `benches`; nothing here knows what they do.
+
+import Glibc
+
+/// Work on a fixed input, for scripts/speed-gates.
+struct Gate: Sendable {
+    let name: String
+    /// What one unit is: "frame of 64 bytes", "segment", "message".
+    let unit: String
+    /// Does the work, prints nothing and returns how many units that was. No clock, no randomness.
+    let run: @Sendable () -> Int
+}
+
+/// A measurement that prints its rows.
+struct Measurement: Sendable {
+    let name: String
+    let run: @Sendable () -> Int32
+}
+
+enum Bench {
+    static let gates: [Gate] = [RingBench.gate, RingBench.receiveGate, FrameLoop.gate, CodecGate.gate] + TCPBench.gates
+    static let benches: [Measurement] =
+        [
+            Measurement(name: "ring", run: RingBench.run),
+            Measurement(name: "throughput", run: NodeBench.throughput),
+            Measurement(name: "stream", run: StreamBench.run),
+            Measurement(name: "round-trip", run: RoundTripBench.run),
+            Measurement(name: "start", run: NodeBench.start),
+            Measurement(name: "repair", run: RepairBench.sessions),
+            Measurement(name: "repair-start", run: RepairBench.start),
+            Measurement(name: "command-line", run: CommandLineBench.run),
+        ] + TCPBench.benches
+
+    static func main(arguments: [String]) -> Int32 {
+        switch (arguments.first, arguments.dropFirst().first) {
+        case ("gates", nil): for gate in gates { say(gate.name) }
+        case ("benches", nil): for bench in benches { say(bench.name) }
+        case ("gate", let name?):
+            guard let gate = gates.first(where: { $0.name == name }) else { return unknown("gate", name) }
+            say("\(gate.run()) \(gate.unit)")
+        case ("bench", let name?):
+            guard let bench = benches.first(where: { $0.name == name }) else { return unknown("bench", name) }
+            return bench.run()
+        default:
+            complain("usage: netemu-bench gates | benches | gate NAME | bench NAME")
+            return 2
+        }
+        return 0
+    }
+
+    static func unknown(_ kind: String, _ name: String) -> Int32 {
+        complain("netemu-bench: no \(kind) \(name); `netemu-bench \(kind == "gate" ? "gates" : "benches")` lists them")
+        return 2
+    }
+
+    static func say(_ line: String) { write(line, to: 1) }
+    static func complain(_ line: String) { write(line, to: 2) }
+
+    private static func write(_ line: String, to fd: CInt) {
+        let bytes = Array((line + "\n").utf8)
+        _ = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,3 @@
+import Glibc
+
+exit(Bench.main(arguments: Array(CommandLine.arguments.dropFirst())))
