@@ -3,6 +3,7 @@
 // namespace: start it with `unshare -Urn` (anyone) or `unshare -n` (root).
 
 import Glibc
+import Linux
 import RepairHelper
 
 /// netemu-repair itself; `--without CALL` takes an entry out of its sandbox's list.
@@ -26,6 +27,8 @@ func start(_ scenario: Scenario) -> pid_t {
 }
 
 func runAll(_ scenarios: [Scenario]) -> Int32 {
+    // A thousand flows have both their ends in one process; 1,024 descriptors are the usual soft limit.
+    _ = ProcessAttributes.raiseDescriptorLimit()
     var waiting = scenarios[...]
     var running: [pid_t: String] = [:]
     var result: Int32 = 0
