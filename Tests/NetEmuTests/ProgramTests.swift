@@ -62,7 +62,7 @@ struct ProgramTests {
         #expect(help.output.contains("\n-nic [passt|stream|vhost-user|hubport]"))
     }
 
-    @Test("a monitor on a pipe: banner, echo, answers, quit", .timeLimit(.minutes(1)))
+    @Test("a monitor on a pipe: banner, echo, answers, quit")
     func monitor() throws {
         let child = try Self.start(["-nic", "none", "-monitor", "stdio"], input: .pipe)
         child.write("info status\nset_link x off\nbogus\nquit\n")
