@@ -158,47 +158,4 @@ struct ProgramTests {
         #expect(try child.wait(seconds: 5) == .exited(0))
         #expect(access(path, F_OK) != 0)
     }
-
-    @Test(
-        "on a terminal, console and monitor share it: Ctrl-A c changes, Ctrl-A x ends",
-        .enabled(if: Peers.system("script").isThere))
-    func terminal() throws {
-        let netemu = try Peers.built("netemu").require()
-        let script = try Peers.system("script").require()
-        let child = try Child([script, "-qec", "\(netemu) -nic none", "/dev/null"], input: .pipe)
-        try child.wait(for: "node:~# ")
-        child.write("hostname\r")
-        try child.wait(for: "node:~# hostname\r\r\nnode\r")
-        child.write("\u{1}c")
-        try child.wait(for: "monitor - type 'help'")
-        child.write("info status\r")
-        try child.wait(for: "VM status: running")
-        child.write("\u{1}cecho back\r")
-        try child.wait(for: "\r\nback\r")
-        child.write("\u{1}x")
-        #expect(try child.wait(seconds: 5) == .exited(0))
-        #expect(child.output.contains("netemu: Terminated"))
-    }
-
-    @Test(
-        "Ctrl-C on a terminal goes to the node; with -monitor stdio it ends netemu",
-        .enabled(if: Peers.system("script").isThere))
-    func interruptKey() throws {
-        let netemu = try Peers.built("netemu").require()
-        let script = try Peers.system("script").require()
-        let shared = try Child([script, "-qec", "\(netemu) -nic none", "/dev/null"], input: .pipe)
-        try shared.wait(for: "node:~# ")
-        shared.write("sleep 1000\r")
-        try shared.wait(for: "sleep 1000\r")
-        shared.write("\u{3}echo status $?\r")
-        try shared.wait(for: "echo status")
-        shared.write("\u{1}x")
-        #expect(try shared.wait(seconds: 5) == .exited(0))
-        let monitor = try Child([script, "-qec", "\(netemu) -nic none -monitor stdio", "/dev/null"], input: .pipe)
-        try monitor.wait(for: "(netemu) ")
-        monitor.write("\u{3}")
-        let status = try monitor.wait(seconds: 5)
-        #expect(status == .exited(0), "\(monitor.output)")
-        #expect(monitor.output.contains("terminating on signal 2"))
-    }
 }

@@ -130,18 +130,40 @@ enum CompletionScript {
     }
 
     private static var fish: String {
-        var lines = ["# fish completion for netemu(1); printed by `netemu -completion fish`.", "complete -c netemu -f"]
-        for row in OptionTable.implemented {
-            let name = row.name.count == 1 ? "-s \(row.name)" : "-o \(row.name)"
-            let needs = row.argument == nil ? "" : " -r"
-            let file = files.contains(row.name) ? " -F" : ""
-            lines.append("complete -c netemu \(name)\(needs)\(file) -d '\(row.help.replacing("'", with: "\\'"))'")
-        }
+        var cases = ""
         for vocabulary in vocabularies {
-            var words = vocabulary.firstWords
-            for (first, keys) in vocabulary.keys { words += keys.map { "\(first),\($0)" } }
-            lines.append("complete -c netemu -o \(vocabulary.option) -x -a '\(words.joined(separator: " "))'")
+            for (first, words) in vocabulary.keys {
+                cases += "    case '\(vocabulary.option) \(first)'\n        set words \(words.joined(separator: " "))\n"
+            }
+            let words = vocabulary.firstWords.joined(separator: " ")
+            cases += "    case '\(vocabulary.option) '\n        set words \(words)\n"
         }
-        return lines.joined(separator: "\n")
+        var lines: [String] = []
+        for row in OptionTable.implemented {
+            let names = row.name.count == 1 ? ["-s \(row.name)"] : ["-o \(row.name)", "-l \(row.name)"]
+            let hasWords = vocabularies.contains { $0.option == row.name }
+            let words = hasWords ? " -x -a '(__netemu_words \(row.name))'" : row.argument == nil ? "" : " -r"
+            let file = files.contains(row.name) ? " -F" : ""
+            for name in names {
+                lines.append(
+                    "complete -c netemu \(name)\(words)\(file) -d '\(row.help.replacing("'", with: "\\'"))'")
+            }
+        }
+        return """
+            # fish completion for netemu(1); printed by `netemu -completion fish`.
+            function __netemu_words -a option
+                set -l token (commandline -ct)
+                set -l stem (string replace -r '[^,]*$' '' -- $token)
+                set -l first (string replace -r ',.*' '' -- $stem)
+                set -l words
+                switch "$option $first"
+            \(cases)    end
+                for word in $words
+                    echo $stem$word
+                end
+            end
+            complete -c netemu -f
+            \(lines.joined(separator: "\n"))
+            """
     }
 }
