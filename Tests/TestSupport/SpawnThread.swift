@@ -4,7 +4,6 @@
 import CLinux
 import Glibc
 import Linux
-import Synchronization
 
 /// What to start; the two output descriptors are borrowed for the call.
 struct SpawnRequest: Sendable {
@@ -18,17 +17,19 @@ struct SpawnRequest: Sendable {
 /// The pid and the write end of the input pipe (-1 without one).
 typealias Spawned = (pid: pid_t, input: CInt)
 
-final class SpawnThread: Sendable {
+/// A POSIX mutex and condition guard the mailbox: ThreadSanitizer sees them, and nobody polls.
+final class SpawnThread: @unchecked Sendable {
     static let shared = SpawnThread()
 
-    private struct State: ~Copyable {
-        var requests: [(UInt64, SpawnRequest)] = []
-        var answers: [UInt64: Result<Spawned, SystemError>] = [:]
-        var next: UInt64 = 0
-    }
-    private let state = Mutex(State())
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var requests: [(UInt64, SpawnRequest)] = []
+    private var answers: [UInt64: Result<Spawned, SystemError>] = [:]
+    private var lastID: UInt64 = 0
 
     private init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(changed, nil)
         var thread = pthread_t()
         pthread_create(
             &thread, nil,
@@ -40,26 +41,34 @@ final class SpawnThread: Sendable {
 
     /// Starts the program on the lasting thread and waits for the answer, which comes within milliseconds.
     func spawn(_ request: SpawnRequest) throws(SystemError) -> Spawned {
-        let id = state.withLock { state in
-            state.next += 1
-            state.requests.append((state.next, request))
-            return state.next
-        }
-        while true {
-            if let answer = state.withLock({ $0.answers.removeValue(forKey: id) }) { return try answer.get() }
-            usleep(500)
-        }
+        pthread_mutex_lock(mutex)
+        lastID += 1
+        let id = lastID
+        requests.append((id, request))
+        pthread_cond_broadcast(changed)
+        let answer = waitWhileLocked { answers.removeValue(forKey: id) }
+        pthread_mutex_unlock(mutex)
+        return try answer.get()
     }
 
     private func serve() {
         while true {
-            let next = state.withLock { $0.requests.isEmpty ? nil : $0.requests.removeFirst() }
-            guard let (id, request) = next else {
-                usleep(500)
-                continue
-            }
+            pthread_mutex_lock(mutex)
+            let (id, request) = waitWhileLocked { requests.isEmpty ? nil : requests.removeFirst() }
+            pthread_mutex_unlock(mutex)
             let answer = Result { () throws(SystemError) in try spawnNow(request) }
-            state.withLock { $0.answers[id] = answer }
+            pthread_mutex_lock(mutex)
+            answers[id] = answer
+            pthread_cond_broadcast(changed)
+            pthread_mutex_unlock(mutex)
+        }
+    }
+
+    /// The mutex is held, and given up while there is nothing yet.
+    private func waitWhileLocked<Value>(_ value: () -> Value?) -> Value {
+        while true {
+            if let found = value() { return found }
+            pthread_cond_wait(changed, mutex)
         }
     }
 }
