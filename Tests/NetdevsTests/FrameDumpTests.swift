@@ -232,18 +232,17 @@ struct FrameDumpTests {
         }
     }
 
-    private static let programs: [String] = ["/usr/bin/tcpdump", "/usr/sbin/tcpdump"]
-    private static let tcpdump = programs.first { (path: String) in access(path, X_OK) == 0 }
+    private static let tcpdump = Peers.system("tcpdump")
 
-    @Test("tcpdump reads both formats", .enabled(if: tcpdump != nil))
+    @Test("tcpdump reads both formats", .enabled(if: tcpdump.isThere, "tcpdump is missing"))
     func readByTcpdump() throws {
-        let program = try #require(Self.tcpdump)
+        let program = try Self.tcpdump.require()
         try withTemporaryDirectory { directory in
             for format in [CaptureFormat.pcap, .pcapng] {
                 let script = try DumpScript(directory.path + "/c", format)
                 script.exchange()
                 let child = try Child([program, "-nr", directory.path + "/c"])
-                #expect(try child.wait() == .exited(0))
+                #expect(try child.wait() == .exited(0), "\(child.transcript)")
                 #expect(child.output.split(separator: "\n").filter { !$0.hasPrefix("\t") }.count == 5)
             }
         }

@@ -1,5 +1,6 @@
 // Where tests find the programs they speak to: those of this package (beside the test bundle) and the peers
-// that scripts/peers fetched. A missing peer is a skip by name; `make test` fetches them all, so CI skips nothing.
+// that scripts/peers fetched. A missing peer is a skip by name; `make test` fetches them all and sets
+// NETEMU_ALL_PEERS=1, with which a missing one is a failure.
 
 import Glibc
 
@@ -9,9 +10,10 @@ public struct Peer: Sendable, CustomStringConvertible {
     /// An absolute path, or nil where there is none.
     public let path: String?
 
-    public var isThere: Bool { path != nil }
+    /// Whether a test that needs it is to run.
+    public var isThere: Bool { path != nil || Peers.areDemanded }
     /// What to write beside a skip: `.enabled(if: Peers.passt.isThere, Peers.passt.hint)`.
-    public var hint: String { "\(name) is missing: run `make peers`" }
+    public var hint: String { "\(name) is missing: run `make peers` or `scripts/setup test`" }
     /// The path, or a failure with the hint.
     public func require() throws -> String {
         guard let path else { throw TestFailure(description: hint) }
@@ -32,6 +34,9 @@ public enum Peers {
     /// `.peers/bin` of the checkout, or NETEMU_PEERS.
     public static let directory: String =
         getenv("NETEMU_PEERS").map { String(cString: $0) } ?? packageRoot + "/.peers/bin"
+
+    /// NETEMU_ALL_PEERS: no test is skipped for want of a peer.
+    public static let areDemanded = getenv("NETEMU_ALL_PEERS") != nil
 
     public static let passt = find("passt")
     public static let passtRepair = find("passt-repair")
