@@ -68,9 +68,9 @@ public struct InternetChecksum: Equatable, Sendable {
         return UInt16(truncatingIfNeeded: sum)
     }
 
-    /// Sums 16 bytes a step, each word split into its halves so that no carry is lost: 2³² steps
-    /// (64 GiB) fit before an accumulator overflows. Scalars on purpose: the optimiser makes vectors
-    /// of them, and a debug build stays ten times faster than with SIMD types.
+    /// Sums 16 bytes a step, each word split into its halves so that no carry is lost: the four accumulators together
+    /// overflow after 2³⁰ steps (16 GiB). Scalars on purpose: the optimiser makes vectors of them, and a debug build
+    /// stays ten times faster than with SIMD types.
     private static func sum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         guard let base = bytes.baseAddress else { return 0 }
         var (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -85,7 +85,7 @@ public struct InternetChecksum: Equatable, Sendable {
             d &+= second &>> 32
             offset &+= 16
         }
-        return halves(a, b) &+ halves(c, d) &+ tail(base + offset, bytes.count - offset)
+        return a &+ b &+ c &+ d &+ tail(base + offset, bytes.count &- offset)
     }
 
     private static func copySum(_ bytes: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) -> UInt64 {
@@ -105,24 +105,22 @@ public struct InternetChecksum: Equatable, Sendable {
             offset &+= 16
         }
         // The rest is copied first and summed from the copy: the source may change meanwhile.
-        let rest = bytes.count - offset
+        let rest = bytes.count &- offset
         (target + offset).copyMemory(from: base + offset, byteCount: rest)
-        return halves(a, b) &+ halves(c, d) &+ tail(UnsafeRawPointer(target) + offset, rest)
+        return a &+ b &+ c &+ d &+ tail(UnsafeRawPointer(target) + offset, rest)
     }
 
-    private static func halves(_ a: UInt64, _ b: UInt64) -> UInt64 { UInt64(fold(a)) &+ UInt64(fold(b)) }
-
-    /// Fewer than 16 bytes; an odd last byte is padded with zero (RFC 1071, 1).
+    /// What is left of a step; an odd last byte is padded with zero (RFC 1071, 1).
     private static func tail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var sum: UInt64 = 0
         var offset = 0
-        while offset + 4 <= count {
+        while offset &+ 4 <= count {
             sum &+= UInt64(base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-            offset += 4
+            offset &+= 4
         }
-        if offset + 2 <= count {
+        if offset &+ 2 <= count {
             sum &+= UInt64(base.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
-            offset += 2
+            offset &+= 2
         }
         if offset < count {
             sum &+= UInt64(UInt16(littleEndian: UInt16(base.load(fromByteOffset: offset, as: UInt8.self))))

@@ -158,20 +158,30 @@ enum Pattern {
 
     /// The bytes from `offset` of the endless pattern on.
     static func fill(_ room: UnsafeMutableRawBufferPointer, from offset: UInt64) {
-        var done = 0
-        while done < room.count, (offset &+ UInt64(done)) % 8 != 0 {
-            room[done] = byte(at: offset &+ UInt64(done))
-            done += 1
+        let lead = min(room.count, Int((8 &- offset % 8) % 8))
+        for at in 0..<lead { room[at] = byte(at: offset &+ UInt64(at)) }
+        let words = (room.count - lead) / 8
+        if words > 0, let base = room.baseAddress { fill(base + lead, words: words, from: (offset &+ 7) / 8) }
+        for at in lead + 8 * words..<room.count { room[at] = byte(at: offset &+ UInt64(at)) }
+    }
+
+    /// Whole words: the next one is the last plus the factor, so nothing is multiplied, and four make a step.
+    private static func fill(_ start: UnsafeMutableRawPointer, words: Int, from index: UInt64) {
+        let step = word(1)
+        var next = word(index)
+        var at = start
+        for _ in 0..<words / 4 {
+            at.storeBytes(of: next.littleEndian, as: UInt64.self)
+            at.storeBytes(of: (next &+ step).littleEndian, toByteOffset: 8, as: UInt64.self)
+            at.storeBytes(of: (next &+ step &* 2).littleEndian, toByteOffset: 16, as: UInt64.self)
+            at.storeBytes(of: (next &+ step &* 3).littleEndian, toByteOffset: 24, as: UInt64.self)
+            next &+= step &* 4
+            at += 32
         }
-        var index = (offset &+ UInt64(done)) / 8
-        while room.count - done >= 8 {
-            room.storeBytes(of: word(index).littleEndian, toByteOffset: done, as: UInt64.self)
-            index &+= 1
-            done += 8
-        }
-        while done < room.count {
-            room[done] = byte(at: offset &+ UInt64(done))
-            done += 1
+        for _ in 0..<words % 4 {
+            at.storeBytes(of: next.littleEndian, as: UInt64.self)
+            next &+= step
+            at += 8
         }
     }
 }

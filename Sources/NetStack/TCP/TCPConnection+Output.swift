@@ -198,13 +198,12 @@ extension TCPConnection {
 
     /// Writes header, text and checksum in one pass.
     private func place(_ header: inout TCPHeader, _ plan: TCPPlan, into room: UnsafeMutableRawBufferPointer) -> Int? {
-        guard let size = header.write(into: room), plan.count <= room.count &- size, let base = room.baseAddress
-        else { return nil }
-        let length = size &+ plan.count
+        let length = header.size &+ plan.count
         let source = IPv4Address(rawValue: UInt32(truncatingIfNeeded: key.addresses >> 32))
         let destination = IPv4Address(rawValue: UInt32(truncatingIfNeeded: key.addresses))
         var sum = IPv4Header.pseudoHeader(from: source, to: destination, .tcp, length: length)
-        sum.add(UnsafeRawBufferPointer(start: base, count: size))
+        guard let size = header.write(into: room, addingTo: &sum), length <= room.count, let base = room.baseAddress
+        else { return nil }
         if plan.count > 0 {
             let (first, second) = send.ring.pieces(at: plan.offset, count: plan.count)
             let text = UnsafeMutableRawBufferPointer(start: base + size, count: plan.count)

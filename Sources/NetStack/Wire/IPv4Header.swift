@@ -99,15 +99,15 @@ public struct IPv4Header: Equatable, Sendable {
         let room = try writer.reserve(Self.size)
         let fragment = UInt16(truncatingIfNeeded: fragmentOffset / 8) & 0x1fff
         let flags: UInt16 = (dontFragment ? 0x4000 : 0) | (moreFragments ? 0x2000 : 0)
-        room.setBig16(0, 0x4500 | UInt16(trafficClass))
-        room.setBig16(2, UInt16(truncatingIfNeeded: Self.size &+ payloadLength))
-        room.setBig16(4, identification)
-        room.setBig16(6, flags | fragment)
-        room.setBig16(8, UInt16(timeToLive) << 8 | UInt16(proto.rawValue))
-        room.setBig16(10, 0)
-        room.setBig32(12, source.rawValue)
-        room.setBig32(16, destination.rawValue)
-        room.setBig16(10, InternetChecksum.checksum(of: UnsafeRawBufferPointer(room)))
+        var fields = SummedFields(room)
+        fields.set16(0, 0x4500 | UInt16(trafficClass))
+        fields.set16(2, UInt16(truncatingIfNeeded: Self.size &+ payloadLength))
+        fields.set16(4, identification)
+        fields.set16(6, flags | fragment)
+        fields.set16(8, UInt16(timeToLive) << 8 | UInt16(proto.rawValue))
+        fields.set32(12, source.rawValue)
+        fields.set32(16, destination.rawValue)
+        room.setBig16(10, fields.sum.checksum)
     }
 
     /// The sum of the pseudo header that TCP and UDP put before their own (RFC 9293, 3.1; RFC 768).

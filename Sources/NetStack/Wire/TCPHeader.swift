@@ -1,6 +1,8 @@
 // The TCP header and its options: both directions of RFC 9293, 3.1 and 3.2, with the window scale
 // and timestamps options of RFC 7323. It knows bytes only; what a segment means is decided in TCP/.
 
+import Bytes
+
 /// Why a TCP header was not accepted. The segment is dropped without an answer.
 public enum TCPHeaderError: Error, Equatable, Sendable {
     /// Fewer than 20 bytes are there.
@@ -155,37 +157,44 @@ extension TCPHeader {
 
     /// Writes the header with its `checksum` field as it is; returns its size, or nil when `room` is too small.
     public func write(into room: UnsafeMutableRawBufferPointer) -> Int? {
+        var sum = InternetChecksum()
+        return write(into: room, addingTo: &sum)
+    }
+
+    /// As ``write(into:)``; adds what was written to `sum`.
+    func write(into room: UnsafeMutableRawBufferPointer, addingTo sum: inout InternetChecksum) -> Int? {
         let size = size
         guard room.count >= size else { return nil }
-        room.setBig16(0, sourcePort)
-        room.setBig16(2, destinationPort)
-        room.setBig32(4, sequence)
-        room.setBig32(8, acknowledgement)
-        room[12] = UInt8(truncatingIfNeeded: size << 2)
-        room[13] = flags.rawValue
-        room.setBig16(14, window)
-        room.setBig16(16, checksum)
-        room.setBig16(18, urgentPointer)
-        if size > Self.minimumSize { writeOptions(into: room) }
+        var fields = SummedFields(room, addingTo: sum)
+        fields.set16(0, sourcePort)
+        fields.set16(2, destinationPort)
+        fields.set32(4, sequence)
+        fields.set32(8, acknowledgement)
+        fields.set16(12, UInt16(truncatingIfNeeded: size << 10) | UInt16(flags.rawValue))
+        fields.set16(14, window)
+        fields.set16(16, checksum)
+        fields.set16(18, urgentPointer)
+        if size > Self.minimumSize { writeOptions(to: &fields) }
+        sum = fields.sum
         return size
     }
 
     /// Each option is padded with NOPs in front to a multiple of four (RFC 7323, Appendix A).
-    private func writeOptions(into room: UnsafeMutableRawBufferPointer) {
+    private func writeOptions(to fields: inout SummedFields) {
         var at = Self.minimumSize
         if let maximumSegmentSize {
-            room.setBig16(at, 0x0204)
-            room.setBig16(at &+ 2, maximumSegmentSize)
+            fields.set16(at, 0x0204)
+            fields.set16(at &+ 2, maximumSegmentSize)
             at &+= 4
         }
         if let windowShift {
-            room.setBig32(at, 0x0103_0300 | UInt32(windowShift))
+            fields.set32(at, 0x0103_0300 | UInt32(windowShift))
             at &+= 4
         }
         if let timestamps {
-            room.setBig32(at, 0x0101_080a)
-            room.setBig32(at &+ 4, timestamps.value)
-            room.setBig32(at &+ 8, timestamps.echo)
+            fields.set32(at, 0x0101_080a)
+            fields.set32(at &+ 4, timestamps.value)
+            fields.set32(at &+ 8, timestamps.echo)
         }
     }
 }
