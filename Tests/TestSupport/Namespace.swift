@@ -34,14 +34,14 @@ public let gateway = NamespaceAddress.gateway4
 public final class Namespace {
     public let privilege: Privilege
     private let holder: Child
-    /// A plain user sees the checkout through a mount namespace.
+    /// A plain user, and who root becomes, sees the checkout through a mount namespace.
     private let hasOwnMounts: Bool
     private var children: [Child] = []
 
     /// - Throws: when the kernel or a missing program (unshare, ip) does not let one be made.
     public init(as privilege: Privilege) throws {
         self.privilege = privilege
-        let reach = privilege == .plain ? Reachability.script : ""
+        let reach = privilege == .mapped ? "" : Reachability.script
         hasOwnMounts = !reach.isEmpty
         var command = privilege == .mapped ? ["unshare", "-Urn"] : ["unshare", "-n"] + (hasOwnMounts ? ["-m"] : [])
         command += ["setpriv", "--pdeathsig", "KILL", "sh", "-c", "set -e\n" + reach + Self.script, "sh"]

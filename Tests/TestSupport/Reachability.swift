@@ -1,5 +1,5 @@
 // A checkout or a toolchain below a directory that only its owner may enter (a 0700 temporary directory, /root) is out
-// of reach for the plain user's programs. In a mount namespace of their own such a directory is covered by an
+// of reach for the plain user's programs, and for root's that change to another user. In a mount namespace of their own such a directory is covered by an
 // empty one that all may enter, in which the checkout and the toolchain appear at their old paths.
 
 import Glibc
