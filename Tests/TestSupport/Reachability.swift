@@ -1,12 +1,21 @@
 // A checkout or a toolchain below a directory that only its owner may enter (a 0700 temporary directory, /root) is out
-// of reach for the plain user's programs, and for root's that change to another user. In a mount namespace of their own such a directory is covered by an
-// empty one that all may enter, in which the checkout and the toolchain appear at their old paths.
+// of reach for the plain user's programs, and for root's that change to another user. In a mount namespace of their own
+// such a directory is covered by an empty one that all may enter, in which what was built, the peers and the toolchain
+// appear at their old paths.
 
 import Glibc
 
 enum Reachability {
     /// The directories whose programs and libraries a plain user must reach.
-    static var roots: [String] { [Peers.packageRoot] + libraryDirectory("libswiftCore.so") }
+    static var roots: [String] {
+        [Peers.buildDirectory, Peers.directory + "/.."].compactMap(resolved) + libraryDirectory("libswiftCore.so")
+    }
+
+    private static func resolved(_ path: String) -> String? {
+        guard let name = realpath(path, nil) else { return nil }
+        defer { free(name) }
+        return String(cString: name)
+    }
 
     /// The topmost ancestor of `path` that others may not enter; nil when `path` is in reach.
     static func barrier(above path: String) -> String? {
