@@ -43,12 +43,17 @@ private final class NetdevScript {
     func stop() { for netdev in netdevs { netdev.stop() } }
 }
 
-/// A TCP port that was free a moment ago.
+/// A TCP port that was free a moment ago, below those that the kernel gives to clients: one of theirs was taken by a
+/// connection before the server of a test came back to it.
 func freePort() throws -> UInt16 {
-    let name = InternetName(host: "127.0.0.1", port: "0")
-    let found = try #require(NameLookup.numeric(name, isPassive: true))
-    let socket = try InternetSocket.listen(at: found, name)
-    return try InternetSocketAddress.local(of: socket.raw).port
+    for _ in 0..<100 {
+        let name = InternetName(host: "127.0.0.1", port: "\(UInt16.random(in: 20_000..<32_000))")
+        let found = try #require(NameLookup.numeric(name, isPassive: true))
+        if let socket = try? InternetSocket.listen(at: found, name) {
+            return try InternetSocketAddress.local(of: socket.raw).port
+        }
+    }
+    throw TestFailure(description: "no port from 20000 to 31999 is free")
 }
 
 func loopback(_ port: UInt16) -> StreamAddress { .inet(InternetName(host: "127.0.0.1", port: "\(port)")) }

@@ -27,12 +27,21 @@ public enum InternetSocket {
         return socket
     }
 
-    /// How a connection that was begun came out; nil when it is there.
+    /// How a connection that was begun came out; nil when it is there. A client that asks a port of this host again and
+    /// again gets that very port as its own one day and is connected to itself (RFC 9293, 3.5: simultaneous open):
+    /// nobody listens there, so it was refused. It ends with a reset then: its TIME_WAIT would keep the port from the
+    /// server for a minute.
     public static func connectionError(of socket: CInt) -> CInt? {
         var code: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)
         guard getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &size) == 0 else { return errno }
-        return code == 0 ? nil : code
+        guard code == 0 else { return code }
+        guard let own = try? InternetSocketAddress.local(of: socket),
+            own == (try? InternetSocketAddress.remote(of: socket))
+        else { return nil }
+        var reset = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, socklen_t(MemoryLayout<linger>.size))
+        return ECONNREFUSED
     }
 
     /// Listens at the first address that is free, ports counting up to `lastPort`.
