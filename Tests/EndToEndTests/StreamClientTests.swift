@@ -28,7 +28,7 @@ struct StreamClientTests {
             #expect(try ground.namespace.run(["sh", "-c", wide]).status == .exited(0))
             let server = try ground.start(["-netdev", "stream,id=n,server=on,\(inet)"] + card, input: .pipe)
             try server.wait(for: "(netemu) ")
-            for _ in 0..<200 where !client.output.contains("tcp:127.0.0.1:40000") {
+            for _ in 0..<1000 where !client.output.contains("tcp:127.0.0.1:40000") {
                 client.write("info network\n")
                 usleep(20_000)
             }
