@@ -96,8 +96,11 @@ public struct NetReceiveQueue: ~Copyable {
         while left > 0 {
             if next == count { reap() }
             let first = next
-            let lent = gather(atMost: min(left, NetReceiveQueue.batch))
-            if first == next { break }
+            let (lent, isCut) = gather(atMost: min(left, NetReceiveQueue.batch))
+            if first == next {
+                guard isCut, completeFrame() else { break }
+                continue
+            }
             if lent > 0 { body(UnsafeBufferPointer(start: frames, count: lent)) }
             repost(first..<next)
             if queue.publish() { turn.needsKick = true }
@@ -107,6 +110,18 @@ public struct NetReceiveQueue: ~Copyable {
         }
         turn.hasMore = next != count || queue.hasUsed
         return turn
+    }
+
+    /// The frame at `next` names more buffers than were given back. All of them are used together (VIRTIO 1.3, 5.1.6.4.1),
+    /// so that one more look finds the rest, or they will not come and the ring makes no sense (RF-05).
+    private mutating func completeFrame() -> Bool {
+        let known = count - next
+        reap()
+        if count - next > known { return true }
+        if queue.fault == nil { queue.fault = .missingBuffers(given: UInt16(truncatingIfNeeded: known)) }
+        dropped &+= 1
+        next = count
+        return false
     }
 
     /// Takes what the device used, behind what is still waiting.
@@ -119,8 +134,9 @@ public struct NetReceiveQueue: ~Copyable {
         count += queue.reap(into: UnsafeMutableBufferPointer(start: used + count, count: Int(queue.size) - count))
     }
 
-    /// Describes up to `limit` frames in `frames`; their buffers are those that `next` moved over.
-    private mutating func gather(atMost limit: Int) -> Int {
+    /// Describes up to `limit` frames in `frames`; their buffers, and those of nonsense, are those that `next` moved over.
+    /// Buffers do not change their place here. `isCut`: the frame at `next` has more buffers than were given back.
+    private mutating func gather(atMost limit: Int) -> (lent: Int, isCut: Bool) {
         var (lent, segment) = (0, 0)
         while lent < limit, next < count {
             gatherSimple(&lent, &segment, atMost: limit)
@@ -133,18 +149,10 @@ public struct NetReceiveQueue: ~Copyable {
             case .nonsense(let buffers):
                 dropped &+= 1
                 next += buffers
-            case .incomplete:
-                // Buffers of frames already described must stay where they are; the next batch looks again.
-                if lent > 0 { return lent }
-                let known = count - next
-                reap()
-                guard count == known else { continue }
-                // All buffers of a frame are used together (VIRTIO 1.3, 5.1.6.4.1), so the rest will not come (RF-05).
-                dropped &+= 1
-                next = count
+            case .incomplete: return (lent, true)
             }
         }
-        return lent
+        return (lent, false)
     }
 
     /// The common case, in registers: a run of frames of one buffer each with nothing to say but "checksum valid".

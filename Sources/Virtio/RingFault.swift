@@ -11,6 +11,8 @@ public enum RingFault: Error, Hashable, Sendable {
     case head(UInt32, size: UInt16)
     /// A used head that is not outstanding (RF-02).
     case notOutstanding(head: UInt16)
+    /// A frame's header names more buffers than the `given` ones from it on (RF-05).
+    case missingBuffers(given: UInt16)
     /// `next` points outside its table (RV-12).
     case next(UInt16, limit: UInt32)
     /// More descriptors than the table has: a loop (RV-13).
@@ -32,6 +34,7 @@ extension RingFault: CustomStringConvertible {
             "used index \(index) is more than the \(outstanding) outstanding chains from \(next)"
         case .head(let head, let size): "head \(head) in a queue of size \(size)"
         case .notOutstanding(let head): "used head \(head) is not outstanding"
+        case .missingBuffers(let given): "a frame of more buffers than the \(given) that were given back"
         case .next(let next, let limit): "descriptor \(next) in a table of \(limit)"
         case .chainTooLong(let limit): "descriptor chain longer than its table of \(limit)"
         case .illegalIndirect(let flags): "indirect descriptor with flags \(flags) is not allowed here"
