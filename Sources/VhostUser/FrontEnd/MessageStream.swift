@@ -57,6 +57,7 @@ final class MessageStream {
         if let watch { reactor.remove(watch) }
         watch = nil
         socket = nil
+        receiver.forget()
     }
 
     private func handle(_ readiness: Readiness) {

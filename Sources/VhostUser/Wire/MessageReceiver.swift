@@ -70,9 +70,28 @@ public struct MessageReceiver {
     }
 
     /// Takes at most `needed` bytes (what is beyond is ignored) and the descriptors of the same read;
-    /// returns a message when one is complete. After an error the connection is of no more use.
+    /// returns a message when one is complete. After an error the connection is of no more use, and the descriptors of the
+    /// refused message are closed.
     public mutating func take(
         _ piece: UnsafeRawBufferPointer, descriptors new: [SharedDescriptor] = [], areDescriptorsLost: Bool = false
+    ) throws(MessageError) -> ReceivedMessage? {
+        do throws(MessageError) {
+            return try add(piece, new, areDescriptorsLost)
+        } catch {
+            forget()
+            throw error
+        }
+    }
+
+    /// Lets go of what came of a message that is not complete; its descriptors are closed now.
+    mutating func forget() {
+        descriptors = []
+        bytes = []
+        header = nil
+    }
+
+    private mutating func add(
+        _ piece: UnsafeRawBufferPointer, _ new: [SharedDescriptor], _ areDescriptorsLost: Bool
     ) throws(MessageError) -> ReceivedMessage? {
         guard !areDescriptorsLost else { throw .descriptorsLost }
         descriptors.append(contentsOf: new)
