@@ -34,6 +34,7 @@ final class PasstNetdev: Netdev {
     private let location: String?
     private let reactor: Reactor
     private let traffic: Traffic
+    private let warnings: LimitedWarnings
     private let supervisor: PasstSupervisor
     private var state = State.launching
     private var pid: Int32 = 0
@@ -52,6 +53,7 @@ final class PasstNetdev: Netdev {
         self.name = name
         self.location = location
         reactor = launch.tools.reactor
+        warnings = LimitedWarnings(on: reactor)
         if launch.options.vhostUser {
             traffic = .rings(try Self.makePeer(location, memory, reactor))
         } else {
@@ -167,7 +169,7 @@ final class PasstNetdev: Netdev {
         }
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
-        StandardStream.error.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
+        warnings.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
         onChange?()
     }
 
@@ -191,7 +193,7 @@ final class PasstNetdev: Netdev {
         switch event {
         case .connected: connected()
         case .lost(let reason): fault("\(reason)", isClosed: reason.isEndOfFile)
-        case .warning(let text): StandardStream.error.warn("\(name): \(text)")
+        case .warning(let text): warnings.warn("\(name): \(text)")
         }
     }
 

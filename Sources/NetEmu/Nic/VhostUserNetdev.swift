@@ -17,6 +17,8 @@ final class VhostUserNetdev: Netdev {
     private let place: Place
     private let device: SocketDevice
     private let peer: RingPeer
+    /// Whoever is at the socket can bring them about as often as it likes.
+    private let warnings: LimitedWarnings
     private var isConnected = false
     private var hasBeenConnected = false
     private(set) var isGone = false
@@ -26,6 +28,7 @@ final class VhostUserNetdev: Netdev {
     init(_ place: Place, _ device: SocketDevice, memory: GuestMemory, on reactor: Reactor) throws(EmulationError) {
         self.place = place
         self.device = device
+        warnings = LimitedWarnings(on: reactor)
         do throws(VhostUserError) {
             peer = try RingPeer(memory: memory, options: FrontEndOptions(), on: reactor)
         } catch { throw EmulationError(location: place.location, text: "\(error)") }
@@ -65,7 +68,7 @@ final class VhostUserNetdev: Netdev {
             hasBeenConnected = true
             onChange?()
         case .lost(let reason): lost("\(reason)")
-        case .warning(let text): StandardStream.error.warn("\(place.chardev): \(text)")
+        case .warning(let text): warnings.warn("\(place.chardev): \(text)")
         }
     }
 
@@ -74,7 +77,7 @@ final class VhostUserNetdev: Netdev {
         peer.backEndDied()
         device.connectionEnded(wasOfUse: hasBeenConnected)
         if hasBeenConnected || device.canComeBack {
-            StandardStream.error.warn("vhost-user on \(place.chardev): \(reason)")
+            warnings.warn("vhost-user on \(place.chardev): \(reason)")
         } else {
             failure = EmulationError(location: place.location, text: "vhost-user on \(place.chardev): \(reason)")
         }

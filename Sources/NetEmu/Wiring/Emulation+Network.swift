@@ -43,7 +43,8 @@ extension Emulation {
             let role: StreamEndpoint.Role = stream.isServer ? .server : .client(reconnect: stream.reconnect)
             let netdev = StreamNetdev(stream.address, role, on: reactor)
             let name = client.name
-            netdev.onNotice = { StandardStream.error.warn("\(name): \($0)") }
+            let warnings = LimitedWarnings(on: reactor)
+            netdev.onNotice = { warnings.warn("\(name): \($0)") }
             return netdev
         case .vhostUser(let options):
             let device = try chardevs.takeSocket(options.chardev, location: plan.location)
@@ -114,6 +115,6 @@ extension Emulation {
         leavingCards.remove(id)
         guard let card = cards.removeValue(forKey: id) else { return }
         if let netdev = topology.removeCard(id) { endNetdev(netdev) }
-        card.disconnect { card.close() }
+        card.disconnect {}
     }
 }
