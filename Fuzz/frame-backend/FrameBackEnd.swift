@@ -82,7 +82,6 @@ final class FrameBackEndFuzzer {
         else { fatalError("no memory") }
         (self.memory, self.device) = (memory, device)
         memory.span(at: 0, count: Self.bytes).map { _ = $0.initializeMemory(as: UInt8.self, repeating: 0) }
-        backEnd.device = device
         device.attach(backEnd)
     }
 

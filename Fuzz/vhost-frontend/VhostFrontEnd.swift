@@ -28,15 +28,15 @@ public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutableP
 /// Descriptors and memory that all runs share.
 enum World {
     static let memory: GuestMemory? = try? GuestMemory(size: 1 << 20, holes: [0xa0000..<0xc0000])
-    static let events: [EventDescriptor] = (0..<8).compactMap { _ in try? EventDescriptor() }
+    static let events: [SharedEvent] = (0..<12).compactMap { _ in try? SharedEvent() }
     static let channel = SharedDescriptor(FileDescriptor(owning: open("/dev/null", O_RDONLY | O_CLOEXEC)))
     static let connection = ConnectionDescriptors(
-        calls: Array(events[0..<4]), errors: Array(events[4..<8]), backEndChannel: channel)
+        kicks: Array(events[0..<4]), calls: Array(events[4..<8]), errors: Array(events[8..<12]),
+        backEndChannel: channel)
 
     static func queue(_ index: UInt16, at start: UInt64, base: UInt16) -> QueueConfiguration {
         QueueConfiguration(
-            index: index, size: 256, addresses: RingAddresses(contiguousAt: start, size: 256), base: base,
-            kick: events[Int(index) % 8], call: events[Int(index) % 8])
+            index: index, size: 256, addresses: RingAddresses(contiguousAt: start, size: 256), base: base)
     }
 }
 
@@ -168,7 +168,7 @@ struct History {
             case .send(let bytes, let attachments): check(bytes, attachments)
             case .stopped: stopsDone += 1
             case .close: isOpen = false
-            case .signal, .report: break
+            case .signal, .interrupt, .report: break
             }
         }
         if machine.state == .disconnected {

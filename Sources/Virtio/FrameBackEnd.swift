@@ -32,8 +32,7 @@ public final class FrameBackEnd: RingBackEnd {
     public let features = FrameBackEnd.offered
     public let isConnected = true
     public let link: FrameLink
-    /// Whose registers these rings belong to; told of calls and of broken rings.
-    public weak var device: NetDevice?
+    public weak var owner: (any RingOwner)?
     private let atEndOfTurn: (@escaping () -> Void) -> Void
     private var isWorkScheduled = false
 
@@ -57,7 +56,7 @@ public final class FrameBackEnd: RingBackEnd {
     // MARK: the device's door
 
     public func start(features: UInt64, queues: [QueueConfiguration]) {
-        guard let memory = device?.memory else { return }
+        guard let memory = owner?.memory else { return }
         started = queues.map(\.index)
         for queue in queues {
             do throws(VirtioError) {
@@ -66,7 +65,7 @@ public final class FrameBackEnd: RingBackEnd {
                 } else if queue.index == 1 {
                     transmit = try TransmitSide(queue, features: features, memory: memory)
                 }
-            } catch { device?.ringBroke() }
+            } catch { owner?.ringBroke() }
         }
         link.hasRoom(.card)
         scheduleWork()
@@ -83,13 +82,12 @@ public final class FrameBackEnd: RingBackEnd {
         done(bases)
     }
 
-    public func kicked(queue: UInt16) -> Bool {
+    public func kicked(queue: UInt16) {
         if queue == 0 {
             if receive?.isBlocked == true { link.hasRoom(.card) }
         } else {
             scheduleWork()
         }
-        return true
     }
 
     // MARK: work
@@ -104,8 +102,8 @@ public final class FrameBackEnd: RingBackEnd {
         isWorkScheduled = false
         guard transmit != nil else { return }
         let turn = transmit?.run(over: link, &transmitCounters) ?? TransmitSide.Turn()
-        if turn.needsCall { device?.interrupt(queue: 1) }
-        if turn.isBroken { device?.ringBroke() }
+        if turn.needsCall { owner?.interrupt(queue: 1) }
+        if turn.isBroken { owner?.ringBroke() }
         if turn.hasMore { scheduleWork() }
     }
 }
@@ -115,8 +113,8 @@ extension FrameBackEnd: FramePort {
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         guard receive != nil else { return 0 }
         let turn = receive?.fill(frames, &receiveCounters) ?? ReceiveSide.Turn()
-        if turn.needsCall { device?.interrupt(queue: 0) }
-        if turn.isBroken { device?.ringBroke() }
+        if turn.needsCall { owner?.interrupt(queue: 0) }
+        if turn.isBroken { owner?.ringBroke() }
         return turn.taken
     }
 

@@ -1,4 +1,4 @@
-// The device door: a back-end comes, dies, returns; the link goes up and down; a call eventfd fired.
+// The device door: a back-end comes, dies, returns; the link goes up and down; the driver is called.
 // How a back-end goes on with the rings of its predecessor: where the driver's outstanding chains begin
 // (used.idx), so that a frame may be sent twice but none is lost; and when that cannot be, NEEDS_RESET.
 // Nothing is consumed or dropped while there is no back-end.
@@ -6,8 +6,6 @@
 //   idle ── DRIVER_OK, back-end alive ──▶ running ── reset, suspend, detach ──▶ stopping ── bases ──▶ idle
 //     ▲                                      │ died                                │ died
 //     └──────────────────────────────────────┴──────────────────────────────────────┘
-
-import Linux
 
 extension NetDevice {
     // MARK: who is behind
@@ -21,12 +19,14 @@ extension NetDevice {
 
     private func install(_ backEnd: any RingBackEnd) {
         self.backEnd = backEnd
+        backEnd.owner = self
         if backEnd.isConnected { backEndReturned(features: backEnd.features) }
     }
 
     /// Takes the back-end away; the link goes down. `done` is called when guest memory is no longer touched.
     public func detach(_ done: @escaping () -> Void = {}) {
         stopWork { [self] in
+            if backEnd?.owner === self { backEnd?.owner = nil }
             backEnd = nil
             isBackEndAlive = false
             updateLink()
@@ -95,11 +95,8 @@ extension NetDevice {
             queues: enabled.map { index in
                 let queue = queues[index]
                 return QueueConfiguration(
-                    index: UInt16(index), size: queue.size, addresses: queue.addresses, base: queue.base,
-                    kick: queue.kick, call: queue.call)
+                    index: UInt16(index), size: queue.size, addresses: queue.addresses, base: queue.base)
             })
-        // Whatever was made available before anybody listened is seen now.
-        for index in enabled { queues[index].kick.signal() }
     }
 
     /// Stops the back-end if it works, then calls `done`: within the call when it does not.
@@ -174,8 +171,8 @@ extension NetDevice {
         interruptForConfiguration()
     }
 
-    /// A back-end of this process found a ring that makes no sense: the driver is asked for a reset (VIRTIO 1.3, 2.1.2).
-    func ringBroke() { requireReset() }
+    /// The driver is asked for a reset (VIRTIO 1.3, 2.1.2).
+    public func ringBroke() { requireReset() }
 
     /// How often the driver kicked `queue`, and was called for it.
     public func signals(queue: UInt16) -> (kicks: UInt64, calls: UInt64) {
@@ -194,22 +191,7 @@ extension NetDevice {
         driver?.configurationInterrupt()
     }
 
-    /// What the back-end signals for `queue`; nil when there is no such queue. The reactor's owner watches it and calls
-    /// `deviceQueueInterrupt`.
-    public func callDescriptor(queue: UInt16) -> EventDescriptor? { registers(queue)?.call }
-
-    /// What wakes the back-end for `queue`.
-    public func kickDescriptor(queue: UInt16) -> EventDescriptor? { registers(queue)?.kick }
-
-    /// The call eventfd of `queue` became readable: drains it and interrupts the driver.
-    public func deviceQueueInterrupt(_ queue: UInt16) {
-        guard let registers = registers(queue) else { return }
-        registers.call.drain()
-        interrupt(queue: queue)
-    }
-
-    /// Interrupts the driver for `queue`: a back-end of this process calls so.
-    func interrupt(queue: UInt16) {
+    public func interrupt(queue: UInt16) {
         guard Int(queue) < queues.count, statusRegister.contains(.driverOK) else { return }
         queues[Int(queue)].calls &+= 1
         interrupts.insert(.queue)

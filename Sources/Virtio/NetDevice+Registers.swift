@@ -3,7 +3,6 @@
 // calls the driver back.
 
 import Link
-import Linux
 
 extension NetDevice {
     // MARK: features
@@ -123,7 +122,7 @@ extension NetDevice {
             work == .running
         else { return }
         queues[Int(queue)].kicks &+= 1
-        if backEnd?.kicked(queue: queue) != true { queues[Int(queue)].kick.signal() }
+        backEnd?.kicked(queue: queue)
     }
 
     // MARK: configuration and interrupts

@@ -4,7 +4,6 @@
 // wrong, traps: it is ignored, or answered in `status`.
 
 import Link
-import Linux
 
 /// Device status bits (VIRTIO 1.3, 2.1).
 public struct DeviceStatus: OptionSet, Hashable, Sendable {
@@ -59,7 +58,7 @@ public protocol NetDeviceDriver: AnyObject {
 }
 
 /// A virtio network device: registers towards a driver, a back-end behind.
-public final class NetDevice {
+public final class NetDevice: RingOwner {
     public let model: NetDeviceModel
     public let memory: GuestMemory
     public weak var driver: (any NetDeviceDriver)?
@@ -92,7 +91,7 @@ public final class NetDevice {
     /// The back-end that worked on the rings died, and no other has taken them over.
     var isOrphaned = false
 
-    /// - Throws: `system` when an eventfd cannot be made, `queueSize` when the model's is no power of two.
+    /// - Throws: `queueSize` when the model's is no power of two.
     public init(model: NetDeviceModel, memory: GuestMemory) throws(VirtioError) {
         self.model = model
         self.memory = memory
@@ -103,7 +102,7 @@ public final class NetDevice {
     }
 }
 
-/// One queue's registers and its two eventfds.
+/// One queue's registers.
 struct QueueRegisters {
     let maximumSize: UInt16
     var size: UInt16
@@ -114,17 +113,11 @@ struct QueueRegisters {
     /// How often the driver was told to look, and told the device to; since the card was made.
     var kicks: UInt64 = 0
     var calls: UInt64 = 0
-    let kick: EventDescriptor
-    let call: EventDescriptor
 
     init(maximumSize: UInt16) throws(VirtioError) {
         guard RingLayout.isLegal(size: maximumSize) else { throw .queueSize(maximumSize) }
         self.maximumSize = maximumSize
         size = maximumSize
-        do {
-            kick = try EventDescriptor()
-            call = try EventDescriptor()
-        } catch { throw .system(error) }
     }
 
     /// As after power-on.
@@ -133,8 +126,6 @@ struct QueueRegisters {
         addresses = RingAddresses()
         isEnabled = false
         base = 0
-        kick.drain()
-        call.drain()
     }
 }
 

@@ -1,8 +1,6 @@
 // What a back-end is told about a queue, and the door through which a device's rings are driven
 // from outside. Nothing here touches a ring.
 
-import Linux
-
 /// A queue as the driver configured it. Addresses are guest-physical.
 public struct QueueConfiguration: Sendable {
     public var index: UInt16
@@ -13,23 +11,14 @@ public struct QueueConfiguration: Sendable {
     public var usedRing: UInt64
     /// The next avail index the back-end takes.
     public var base: UInt16
-    /// The back-end sleeps on this one.
-    public var kick: EventDescriptor
-    /// The back-end signals this one.
-    public var call: EventDescriptor
 
-    public init(
-        index: UInt16, size: UInt16, addresses: RingAddresses, base: UInt16, kick: EventDescriptor,
-        call: EventDescriptor
-    ) {
+    public init(index: UInt16, size: UInt16, addresses: RingAddresses, base: UInt16) {
         self.index = index
         self.size = size
         descriptorTable = addresses.descriptorTable
         availRing = addresses.availRing
         usedRing = addresses.usedRing
         self.base = base
-        self.kick = kick
-        self.call = call
     }
 }
 
@@ -39,16 +28,14 @@ public protocol RingBackEnd: AnyObject {
     /// Feature bits it can do, ring and frame level (VIRTIO 1.3, 2.2). Empty until it is connected.
     var features: UInt64 { get }
     var isConnected: Bool { get }
+    /// Whose rings these are; held weakly. The device sets it when it takes the back-end.
+    var owner: (any RingOwner)? { get set }
     /// Starts work on `queues` with the negotiated `features`. Failure is told by the back-end's own events.
     func start(features: UInt64, queues: [QueueConfiguration])
     /// Stops work. `done` is called once, later or within the call, when guest memory is no longer touched, with the
     /// next avail index of each started queue in the order of `start`.
     func stop(_ done: @escaping ([UInt16]) -> Void)
-    /// The driver made buffers of `queue` available. False: the back-end listens to the kick eventfd instead. Called
-    /// within a call of the driver: the rings are not to be worked on now.
-    func kicked(queue: UInt16) -> Bool
-}
-
-extension RingBackEnd {
-    public func kicked(queue: UInt16) -> Bool { false }
+    /// The driver made buffers of `queue` available. Called within a call of the driver: the rings are not to be worked
+    /// on now. What was available at `start` the back-end finds by itself.
+    func kicked(queue: UInt16)
 }

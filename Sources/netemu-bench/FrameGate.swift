@@ -79,7 +79,6 @@ final class FrameLoop {
             device = try NetDevice(
                 model: NetDeviceModel(mac: MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)), memory: memory)
             let backEnd = FrameBackEnd(on: link) { turns.work.append($0) }
-            backEnd.device = device
             device.attach(backEnd)
             let features = device.deviceFeatures & FrameBackEnd.offered
             transmit = try NetTransmitQueue(

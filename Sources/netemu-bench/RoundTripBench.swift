@@ -27,11 +27,6 @@ final class EmbeddedNode {
         device = try NetDevice(model: NetDeviceModel(mac: mac), memory: memory)
         frontEnd = try FrontEnd(reactor: reactor, memory: memory)
         node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
-        for queue in 0..<device.numberOfQueues {
-            guard let call = device.callDescriptor(queue: queue) else { continue }
-            let device = device
-            _ = try reactor.watch(call.raw, for: .readable) { _ in device.deviceQueueInterrupt(queue) }
-        }
         node.onWork = { [unowned self] in planTurn() }
         frontEnd.onEvent = { [unowned self] event in
             if case .connected = event { device.attach(frontEnd) }

@@ -12,6 +12,7 @@ final class FakeBackEnd: RingBackEnd {
     var features: UInt64
     var isConnected = true
     private let device: NetDevice
+    weak var owner: (any RingOwner)?
     private(set) var starts = 0
     private(set) var startedFeatures: UInt64 = 0
     private(set) var configurations: [QueueConfiguration] = []
@@ -59,6 +60,8 @@ final class FakeBackEnd: RingBackEnd {
         rings = nil
         if holdsStop { heldStop = { done(bases) } } else { done(bases) }
     }
+
+    func kicked(queue: UInt16) {}
 
     func answerStop() {
         heldStop?()
@@ -111,7 +114,7 @@ final class FakeBackEnd: RingBackEnd {
 
     private func giveBack(_ heads: [UInt16]) {
         for head in returnsBackwards ? heads.reversed() : heads { rings?.transmit.push(head: head, length: 0) }
-        if rings?.transmit.publish() == true { device.deviceQueueInterrupt(1) }
+        if rings?.transmit.publish() == true { device.interrupt(queue: 1) }
     }
 
     /// Delivers a frame; false when there are not enough buffers.
@@ -119,7 +122,7 @@ final class FakeBackEnd: RingBackEnd {
         guard rings != nil else { return false }
         let isMergeable = startedFeatures & NetFeature.mergeableBuffers != 0
         guard rings?.deliver(frame, flags: flags, isMergeable: isMergeable) == true else { return false }
-        if rings?.receive.publish() == true { device.deviceQueueInterrupt(0) }
+        if rings?.receive.publish() == true { device.interrupt(queue: 0) }
         return true
     }
 
@@ -131,7 +134,7 @@ final class FakeBackEnd: RingBackEnd {
             let index = device.memory.span(at: configurations[1].usedRing + 2, count: 2)?.baseAddress
         else { return }
         index.storeBytes(of: index.load(as: UInt16.self) &+ 300, as: UInt16.self)
-        device.deviceQueueInterrupt(1)
+        device.interrupt(queue: 1)
     }
 }
 

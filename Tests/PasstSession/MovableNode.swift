@@ -13,11 +13,13 @@ import Virtio
 
 /// Who is behind the device at the moment; the device itself does not notice a change.
 private final class Seat: RingBackEnd {
-    var occupant: FrontEnd?
+    var occupant: FrontEnd? { didSet { occupant?.owner = owner } }
+    weak var owner: (any RingOwner)? { didSet { occupant?.owner = owner } }
     var features: UInt64 { occupant?.features ?? 0 }
     var isConnected: Bool { occupant?.isConnected ?? false }
     func start(features: UInt64, queues: [QueueConfiguration]) { occupant?.start(features: features, queues: queues) }
     func stop(_ done: @escaping ([UInt16]) -> Void) { occupant?.stop(done) }
+    func kicked(queue: UInt16) { occupant?.kicked(queue: queue) }
 }
 
 /// How long the parts of a move took, and how much was carried.
@@ -49,11 +51,6 @@ public final class MovableNode {
         node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
         let socket = try passt.connect()
         door = try DeviceStateDoor(socket)
-        for queue in 0..<device.numberOfQueues {
-            guard let call = device.callDescriptor(queue: queue) else { continue }
-            let device = device
-            _ = try reactor.watch(call.raw, for: .readable) { _ in device.deviceQueueInterrupt(queue) }
-        }
         node.onWork = { [unowned self] in planTurn() }
         node.attach(device, name: "eth0")
         seat.occupant = try shakeHands(socket, with: passt)

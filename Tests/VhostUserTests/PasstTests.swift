@@ -207,10 +207,9 @@ import Virtio
             let peer = try Peer()
             let socket = SharedDescriptor(try peer.connect())
             let bench = try booted(peer, over: try socket.descriptor.duplicate())
-            let kick = try required(bench.device.kickDescriptor(queue: 1), "a kick")
             try peer.standStill()
             #expect(try UnixSocket.send(socket.raw, message: Message.getVringBase(index: 1).encoded()))
-            kick.signal()
+            bench.device.notify(queue: 1)
             peer.child.signal(SIGCONT)
             if (try? peer.child.wait(seconds: 2)) == .exited(1) {
                 deaths += 1

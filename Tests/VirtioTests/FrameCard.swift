@@ -44,7 +44,6 @@ final class FrameCard: NetDeviceDriver {
         transmitQueue = try NetTransmitQueue(
             NetQueueShape(size: shape.size, bufferBytes: shape.longestSent, features: shape.features), heap: heap)
         device.driver = self
-        backEnd.device = device
         device.attach(backEnd)
         start()
     }
@@ -145,7 +144,6 @@ final class HandCard {
         (model.receiveQueueSize, model.transmitQueueSize) = (size, size)
         device = try NetDevice(model: model, memory: ring.memory)
         device.driver = driver
-        backEnd.device = device
         device.attach(backEnd)
     }
 

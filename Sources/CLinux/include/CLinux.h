@@ -60,6 +60,8 @@ int ne_memfd_create(const char *name);               // close-on-exec, sealable
 int ne_add_seals_grow_shrink(int fd);                // F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL
 int ne_get_seals(int fd);                            // seal bits, or -errno
 int ne_eventfd(void);                                // counter 0, non-blocking, close-on-exec
+int ne_event_prepare(void);                          // what ne_event_signal needs of the kernel
+int ne_event_signal(int fd);                         // adds 1 to an eventfd, without ever waiting for its other holders
 int ne_epoll_create(void);
 int ne_epoll_control(int epoll, int operation, int fd, uint32_t events, uint64_t data);
 int ne_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns);  // -1: for ever

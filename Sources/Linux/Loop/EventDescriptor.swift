@@ -1,9 +1,10 @@
-// eventfd(2): how one side of a ring, or another thread, wakes the other.
+// eventfd(2): how one thread of this process wakes the other. For one that another process holds, too,
+// there is SharedEvent: whoever shares the description can make reads and writes wait.
 
 import CLinux
 import Glibc
 
-/// An eventfd with counter 0, non-blocking, close-on-exec.
+/// An eventfd with counter 0, non-blocking, close-on-exec. It stays in this process.
 public final class EventDescriptor: Sendable {
     public let descriptor: FileDescriptor
     public var raw: CInt { descriptor.raw }

@@ -15,6 +15,8 @@ public struct Readiness: OptionSet, Sendable {
     public static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
     public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
     public static let failed = Readiness(rawValue: EPOLLERR.rawValue)
+    /// Asked for, never found: readiness is told when it comes and not again while it lasts. For what is not read.
+    public static let edges = Readiness(rawValue: EPOLLET.rawValue)
 }
 
 /// Names a watched descriptor until it is removed.

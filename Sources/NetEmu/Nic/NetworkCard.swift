@@ -10,7 +10,6 @@ final class NetworkCard {
     let name: String
     let device: NetDevice
     private let reactor: Reactor
-    private var watches: [WatchID] = []
     private var netdev: (any Netdev)?
     /// The device's half in this process, when frames are moved.
     private(set) var frames: FrameBackEnd?
@@ -27,16 +26,6 @@ final class NetworkCard {
         model.receiveQueueSize = settings.receiveQueueSize
         model.transmitQueueSize = settings.transmitQueueSize
         device = try NetDevice(model: model, memory: memory)
-        do { try watchCalls() } catch { throw .system(error) }
-    }
-
-    private func watchCalls() throws(SystemError) {
-        for queue in 0..<device.numberOfQueues {
-            guard let call = device.callDescriptor(queue: queue) else { continue }
-            let device = device
-            watches.append(
-                try reactor.watch(call.raw, for: .readable) { _ in device.deviceQueueInterrupt(queue) })
-        }
     }
 
     // MARK: what it hangs on
@@ -55,7 +44,6 @@ final class NetworkCard {
 
     private func attach(to link: FrameLink) {
         let backEnd = FrameBackEnd(on: link, atEndOfTurn: { [unowned reactor] in reactor.atEndOfTurn($0) })
-        backEnd.device = device
         frames = backEnd
         device.attach(backEnd)
     }
@@ -90,10 +78,5 @@ final class NetworkCard {
         let isUp = isOn && isPeerOn && netdev?.isUp != false
         frames?.link.setUp(isUp)
         device.setLink(isUp: isUp)
-    }
-
-    func close() {
-        for watch in watches { reactor.remove(watch) }
-        watches = []
     }
 }

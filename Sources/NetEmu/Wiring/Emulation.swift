@@ -193,6 +193,5 @@ final class Emulation {
         for filter in filters { filter.end() }
         scriptOutput?.flush(milliseconds: 500)
         chardevs.stop()
-        for card in cards.values { card.close() }
     }
 }

@@ -3,6 +3,7 @@
 // and decides when to reconnect. Nothing here blocks; no frame passes through.
 
 import Bytes
+import Glibc
 import Linux
 import Virtio
 
@@ -16,7 +17,10 @@ public final class FrontEnd: RingBackEnd {
     private var machine: FrontEndMachine
     private var stream: MessageStream?
     private var channel: BackEndChannel?
-    private var errorWatches: [WatchID] = []
+    public weak var owner: (any RingOwner)?
+    /// Of the present connection.
+    private var kicks: [SharedEvent] = []
+    private var watches: [WatchID] = []
     private var timer: (id: TimerID, deadline: Instant)?
     private var pendingStops: [([UInt16]) -> Void] = []
 
@@ -80,6 +84,14 @@ public final class FrontEnd: RingBackEnd {
         perform()
     }
 
+    public func kicked(queue: UInt16) {
+        guard Int(queue) < kicks.count else { return }
+        do throws(VhostUserError) { try signal(kicks[Int(queue)]) } catch {
+            machine.fail(error)
+            perform()
+        }
+    }
+
     /// Enables or disables a queue pair.
     public func setEnable(pair: Int, isOn: Bool) {
         machine.setEnable(pair: pair, isOn: isOn, now: now)
@@ -113,11 +125,16 @@ public final class FrontEnd: RingBackEnd {
     private func perform(_ action: FrontEndAction) throws(VhostUserError) {
         switch action {
         case .send(let bytes, let attachments): try stream?.send(bytes, attachments)
-        case .signal(let event): event.signal()
+        case .signal(let event): try signal(event)
+        case .interrupt(let queue): reactor.atEndOfTurn { [weak self] in self?.owner?.interrupt(queue: queue) }
         case .stopped(let rings): stopped(rings)
         case .report(let event): report(event)
         case .close: hangUp()
         }
+    }
+
+    private func signal(_ event: SharedEvent) throws(VhostUserError) {
+        guard event.signal() else { throw .system(SystemError(call: "io_submit", code: EIO)) }
     }
 
     private func report(_ event: FrontEndEvent) {
@@ -191,26 +208,30 @@ public final class FrontEnd: RingBackEnd {
         stream = nil
         channel?.close()
         channel = nil
-        for watch in errorWatches { reactor.remove(watch) }
-        errorWatches = []
+        for watch in watches { reactor.remove(watch) }
+        watches = []
+        kicks = []
     }
 
     private func makeDescriptors() throws(SystemError) -> ConnectionDescriptors {
-        var calls: [EventDescriptor] = []
-        var errors: [EventDescriptor] = []
-        for ring in 0..<machine.options.ringCount {
-            calls.append(try EventDescriptor())
-            let error = try EventDescriptor()
-            errors.append(error)
-            errorWatches.append(
-                try reactor.watch(error.raw, for: .readable) { [weak self] _ in
-                    error.drain()
-                    self?.report(.ringFailed(queue: UInt16(truncatingIfNeeded: ring)))
-                })
+        let rings = 0..<UInt16(truncatingIfNeeded: machine.options.ringCount)
+        kicks = try rings.map { (_) throws(SystemError) in try SharedEvent() }
+        let calls = try rings.map { (queue) throws(SystemError) in
+            try watched { $0.owner?.interrupt(queue: queue) }
+        }
+        let errors = try rings.map { (queue) throws(SystemError) in
+            try watched { $0.report(.ringFailed(queue: queue)) }
         }
         if machine.options.protocolFeatures.contains(.backEndRequests) {
             channel = try BackEndChannel(on: reactor) { [weak self] in self?.report(.warning($0)) }
         }
-        return ConnectionDescriptors(calls: calls, errors: errors, backEndChannel: channel?.farEnd)
+        return ConnectionDescriptors(kicks: kicks, calls: calls, errors: errors, backEndChannel: channel?.farEnd)
+    }
+
+    /// A new eventfd that the back-end signals.
+    private func watched(_ handler: @escaping (FrontEnd) -> Void) throws(SystemError) -> SharedEvent {
+        let event = try SharedEvent()
+        watches.append(try event.watch(on: reactor) { [weak self] in if let self { handler(self) } })
+        return event
     }
 }

@@ -25,7 +25,7 @@ public struct Attachment {
     public let raw: CInt
     private let owner: AnyObject
 
-    public init(_ event: EventDescriptor) { (raw, owner) = (event.raw, event) }
+    public init(_ event: SharedEvent) { (raw, owner) = (event.raw, event) }
     public init(_ shared: SharedDescriptor) { (raw, owner) = (shared.raw, shared) }
     public init(_ memory: SharedMemory) { (raw, owner) = (memory.descriptor.raw, memory) }
 }
@@ -52,7 +52,9 @@ public struct StoppedRing: Equatable, Sendable {
 public enum FrontEndAction {
     case send([UInt8], [Attachment])
     /// Makes an eventfd readable.
-    case signal(EventDescriptor)
+    case signal(SharedEvent)
+    /// Calls the driver for this queue.
+    case interrupt(queue: UInt16)
     /// `stop` is done.
     case stopped([StoppedRing])
     case report(FrontEndEvent)
@@ -60,16 +62,21 @@ public enum FrontEndAction {
     case close
 }
 
-/// The descriptors that are made for one connection.
+/// The descriptors that are made for one connection: what one back-end had, no other gets.
 public struct ConnectionDescriptors: Sendable {
-    /// One per ring: given before a ring is set up, signalled by nobody.
-    public let calls: [EventDescriptor]
-    /// One per ring.
-    public let errors: [EventDescriptor]
+    /// One per ring: the back-end sleeps on it.
+    public let kicks: [SharedEvent]
+    /// One per ring: the back-end signals it, also before the ring is set up.
+    public let calls: [SharedEvent]
+    /// One per ring: the back-end's way to say that it gave the ring up.
+    public let errors: [SharedEvent]
     /// The back-end's end of the socket pair for its own requests; nil leaves the feature unacknowledged.
     public let backEndChannel: SharedDescriptor?
 
-    public init(calls: [EventDescriptor], errors: [EventDescriptor], backEndChannel: SharedDescriptor? = nil) {
+    public init(
+        kicks: [SharedEvent], calls: [SharedEvent], errors: [SharedEvent], backEndChannel: SharedDescriptor? = nil
+    ) {
+        self.kicks = kicks
         self.calls = calls
         self.errors = errors
         self.backEndChannel = backEndChannel

@@ -95,7 +95,7 @@ extension FrontEndMachine {
     /// A request that is acknowledged when both sides can.
     mutating func tellAcknowledged(
         _ message: Message, attaching attachments: [Attachment] = [], isRefusalTolerated: Bool = false,
-        kick: EventDescriptor? = nil
+        kick: SharedEvent? = nil
     ) {
         let canAcknowledge = protocolFeatures.contains(.replyAcknowledgement)
         steps.append(

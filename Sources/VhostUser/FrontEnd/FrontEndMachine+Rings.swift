@@ -78,7 +78,7 @@ extension FrontEndMachine {
             guard state == .starting else { return }
             state = .running
             // What the last back-end used without a call is found now.
-            for queue in queues { actions.append(.signal(queue.call)) }
+            for queue in queues { actions.append(.interrupt(queue: queue.index)) }
             actions.append(.report(.ready))
         case .stopped(let stopped):
             let rings = stopped.map {
@@ -136,8 +136,12 @@ extension FrontEndMachine {
         tell(.setVringNum(index: UInt32(queue.index), size: UInt32(queue.size)))
         tell(.setVringBase(index: UInt32(queue.index), base: UInt32(queue.base)))
         tell(.setVringAddress(address))
-        tellAcknowledged(.setVringKick(index: index), attaching: [Attachment(queue.kick)], kick: queue.kick)
-        tellAcknowledged(.setVringCall(index: index), attaching: [Attachment(queue.call)])
+        guard let descriptors, Int(index) < descriptors.kicks.count, Int(index) < descriptors.calls.count else {
+            return
+        }
+        let kick = descriptors.kicks[Int(index)]
+        tellAcknowledged(.setVringKick(index: index), attaching: [Attachment(kick)], kick: kick)
+        tellAcknowledged(.setVringCall(index: index), attaching: [Attachment(descriptors.calls[Int(index)])])
     }
 
     /// Without protocol features SET_VRING_ENABLE does not exist; without acknowledgements a GET_FEATURES

@@ -23,7 +23,7 @@ struct PendingRequest {
     var attachments: [Attachment] = []
     var expectation: Expectation = .nothing
     /// An eventfd that is made readable as the message goes out: a ring may hold work already.
-    var kick: EventDescriptor?
+    var kick: SharedEvent?
 }
 
 /// What comes back for a request.

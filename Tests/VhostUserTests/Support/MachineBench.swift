@@ -15,11 +15,13 @@ struct MachineBench {
     private(set) var trace: [String] = []
     private(set) var events: [FrontEndEvent] = []
     private(set) var stops: [[StoppedRing]] = []
+    /// Queues for which the driver was called.
+    private(set) var interrupts: [UInt16] = []
     /// Descriptors that travelled with the last message.
     private(set) var lastAttachments: [CInt] = []
     private(set) var isClosed = false
     private(set) var sentCount = 0
-    private let parts: ConnectionDescriptors
+    let parts: ConnectionDescriptors
     let queues: [QueueConfiguration]
 
     static let pairFeatures: UInt64 = 0x1_7000_9983
@@ -31,8 +33,9 @@ struct MachineBench {
         self.backEnd = backEnd
         machine = FrontEndMachine(options: options, memory: try MachineBench.memory(regions: regions))
         parts = ConnectionDescriptors(
-            calls: try (0..<options.ringCount).map { _ in try EventDescriptor() },
-            errors: try (0..<options.ringCount).map { _ in try EventDescriptor() },
+            kicks: try (0..<options.ringCount).map { _ in try SharedEvent() },
+            calls: try (0..<options.ringCount).map { _ in try SharedEvent() },
+            errors: try (0..<options.ringCount).map { _ in try SharedEvent() },
             backEndChannel: openDescriptors(1)[0])
         queues = try (0..<options.ringCount).map { try MachineBench.queue(UInt16($0)) }
     }
@@ -49,7 +52,7 @@ struct MachineBench {
         return QueueConfiguration(
             index: index, size: 256,
             addresses: RingAddresses(descriptorTable: start, availRing: start + 0x1000, usedRing: start + 0x1240),
-            base: base, kick: try EventDescriptor(), call: try EventDescriptor())
+            base: base)
     }
 
     // MARK: the owner's words
@@ -108,6 +111,7 @@ struct MachineBench {
         switch action {
         case .send(let bytes, let attachments): send(bytes, attachments)
         case .signal(let event): event.signal()
+        case .interrupt(let queue): interrupts.append(queue)
         case .stopped(let rings): stops.append(rings)
         case .report(let event): events.append(event)
         case .close:

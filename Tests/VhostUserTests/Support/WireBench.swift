@@ -17,7 +17,6 @@ final class WireBench {
     let frontEnd: FrontEnd
     private(set) var backEnd: SocketBackEnd?
     private(set) var events: [FrontEndEvent] = []
-    private var callWatches: [WatchID] = []
 
     init(bufferBytes: Int = 1536, isPolling: Bool = true, configure: (inout FrontEndOptions) -> Void = { _ in }) throws
     {
@@ -32,11 +31,6 @@ final class WireBench {
         frontEnd = try FrontEnd(reactor: reactor, memory: memory, options: options)
         frontEnd.onEvent = { [unowned self] in handle($0) }
         device.attach(frontEnd)
-        for queue in 0..<2 as Range<UInt16> {
-            guard let call = device.callDescriptor(queue: queue) else { continue }
-            callWatches.append(
-                try reactor.watch(call.raw, for: .readable) { [unowned self] _ in device.deviceQueueInterrupt(queue) })
-        }
     }
 
     private func handle(_ event: FrontEndEvent) {
