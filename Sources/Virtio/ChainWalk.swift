@@ -1,6 +1,6 @@
 // From a head to spans of memory (VIRTIO 1.3, 2.7.5): every descriptor is copied once, every address is
 // looked up, every walk has an end. What is wrong is either a chain that is refused (the buffer goes
-// back, the ring lives) or a broken ring; vhost-user.md 4.3 says which (RV-11 … RV-20).
+// back, the ring lives) or a broken ring; docs/misbehaviours.md says which (RV-11 … RV-20).
 
 /// What became of a head.
 enum ChainOutcome {

@@ -1,5 +1,5 @@
 // The one guest memory: a sealed memfd, mapped once, seen by the driver, by a device in this process
-// and by a vhost-user back-end (vhost-user.md 4.2 names what a hostile peer tries). Guest-physical
+// and by a vhost-user back-end (docs/misbehaviours.md, RM, names what a peer tries). Guest-physical
 // addresses become pointers here and nowhere else; no arithmetic on a peer's number can wrap.
 // This file must not know what lies in the memory.
 

@@ -33,7 +33,7 @@ public enum NetFeature {
     /// Bits the NIC's model answers for alone: a back-end can neither add nor remove them.
     public static let ownedByModel: UInt64 = mac | status | mtu
 
-    /// Bits the back-end must be able to do before they are offered (vhost-user.md 2.2).
+    /// Bits the back-end must be able to do before they are offered (vhost-user specification, "Feature bits").
     public static let ownedByBackEnd: UInt64 =
         checksum | guestChecksum | guestTSO4 | guestTSO6 | guestECN | guestUFO | hostTSO4 | hostTSO6 | hostECN | hostUFO
         | mergeableBuffers | indirectDescriptors | eventIndex | version1

@@ -1,5 +1,5 @@
 // What a peer can do wrong on a running ring, as values. A broken ring stays broken until it is set up
-// anew; whoever drives it reads `fault` and decides (vhost-user.md 4.3 and 4.4, reaction B).
+// anew; whoever drives it reads `fault` and decides (docs/misbehaviours.md, reaction B).
 
 /// Why a ring is broken.
 public enum RingFault: Error, Hashable, Sendable {

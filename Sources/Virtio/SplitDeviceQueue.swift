@@ -1,5 +1,5 @@
 // The device's side of a split ring (VIRTIO 1.3, 2.7), against a guest that changes its memory at any
-// moment (vhost-user.md 4.3): each shared word is copied once and only the copy is looked at; a chain
+// moment (docs/misbehaviours.md, RV): each shared word is copied once and only the copy is looked at; a chain
 // that is no frame goes back with length 0; a ring that makes no sense is broken and touched no more.
 // Taking chains apart is in ChainWalk; room for them is a ChainBatch.
 

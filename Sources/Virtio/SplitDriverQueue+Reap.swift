@@ -1,6 +1,6 @@
 // The driver's side of a split ring, second half: taking used chains back, wanting calls, and going on
 // with a new device where the old one died. Every used entry is read once and believed only as far as
-// the private shadow confirms it (vhost-user.md 4.4).
+// the private shadow confirms it (docs/misbehaviours.md, RF).
 
 import CLinux
 

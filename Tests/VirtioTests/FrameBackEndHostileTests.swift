@@ -1,4 +1,4 @@
-// A frame back-end against a driver that breaks rules, by the numbers of vhost-user.md 4.3: frames that are
+// A frame back-end against a driver that breaks rules, by the numbers of docs/misbehaviours.md: frames that are
 // none go back and are counted, rings that make no sense end in NEEDS_RESET, a reset mends everything.
 
 import Link

@@ -1,4 +1,4 @@
-// The driver's side of a ring against a device that breaks every rule: vhost-user.md 4.4, by number.
+// The driver's side of a ring against a device that breaks every rule: docs/misbehaviours.md, RF, by number.
 
 import Testing
 import Virtio

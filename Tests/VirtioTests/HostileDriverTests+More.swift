@@ -1,5 +1,5 @@
 // The device's side against a hostile driver, second half: indirect tables, values that change under
-// the reader, starvation, floods, bases (vhost-user.md 4.3, RV-18, RV-20 … RV-35, RM-13, RM-14).
+// the reader, starvation, floods, bases (docs/misbehaviours.md, RV-18, RV-20 … RV-35, RM-13, RM-14).
 
 import Glibc
 import Testing

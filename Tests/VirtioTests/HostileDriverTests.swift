@@ -1,4 +1,4 @@
-// The device's side of a ring against a driver that breaks every rule: vhost-user.md 4.3, by number.
+// The device's side of a ring against a driver that breaks every rule: docs/misbehaviours.md, RV, by number.
 // Each ring is written by hand; what must hold is said by the test's name.
 
 import Testing

@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 
 /// A memfd of fixed size, mapped read-write for the life of the object. Sealed against growing and
-/// shrinking, so no holder of the descriptor can make a mapping fault (vhost-user.md RM-07).
+/// shrinking, so no holder of the descriptor can make a mapping fault (docs/misbehaviours.md, RM-07).
 public final class SharedMemory: @unchecked Sendable {
     public let descriptor: FileDescriptor
     public let base: UnsafeMutableRawPointer
