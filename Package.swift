@@ -125,6 +125,7 @@ let fuzzers: [Target] = [
     fuzzer("frames", imports: ["NetStack", "Link", "Bytes"]),
     fuzzer("tcp", imports: ["NetStack", "Link", "Bytes"]),
     fuzzer("frame-backend", imports: ["Virtio", "Link"]),
+    fuzzer("ring-peers", imports: ["Virtio", "Link", "Linux"]),
     fuzzer("stream", imports: ["Netdevs", "Link", "Linux"]),
 ]
 
