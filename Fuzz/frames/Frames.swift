@@ -56,17 +56,17 @@ final class FrameFuzzer {
         let mac = MACAddress(0x52, 0x54, 0, 0, 0, 1)
         interfaces.append(host.addInterface(InterfaceConfiguration(name: "eth0", mac: mac, mtu: 1500)))
         interfaces.append(host.addInterface(InterfaceConfiguration(name: "eth1", mac: mac, mtu: 1500, dhcp: false)))
-        if let prefix = IPv4Prefix("10.0.0.1/24") {
+        if let prefix = IPPrefix("10.0.0.1/24") {
             try? host.configure(
-                interfaces[1], address: prefix, gateway: IPv4Address(10, 0, 0, 2),
-                nameServers: [IPv4Address(10, 0, 0, 2)], now: now)
+                interfaces[1], address: prefix, gateway: IPAddress(10, 0, 0, 2),
+                nameServers: [IPAddress(10, 0, 0, 2)], now: now)
         }
         for id in interfaces { host.setLink(id, isUp: true, now: now) }
         socket = try? host.openUDP(port: 9)
         listener = try? host.tcp.listen(on: 80, address: nil, backlog: 4)
-        echo = try? host.openEcho(to: IPv4Address(10, 0, 0, 2))
+        echo = try? host.openEcho(to: IPAddress(10, 0, 0, 2))
         query = host.resolve("a.b", now: now)
-        _ = try? host.tcp.connect(to: TCPEndpoint(IPv4Address(10, 0, 0, 2), 81), from: nil, now: now)
+        _ = try? host.tcp.connect(to: TCPEndpoint(IPAddress(10, 0, 0, 2), 81), from: nil, now: now)
         drain()
     }
 

@@ -37,15 +37,15 @@ private final class CountedHeap: BufferSource {
 }
 
 private final class Everywhere: PathSource {
-    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath? {
+    func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
         TransportPath(source: FuzzedSession.here, interface: InterfaceID(rawValue: 1), mtu: 1500)
     }
-    func isLocal(_ address: IPv4Address) -> Bool { address == FuzzedSession.here }
+    func isLocal(_ address: IPAddress) -> Bool { address == FuzzedSession.here }
 }
 
 private final class FuzzedSession {
-    static let here = IPv4Address(10, 0, 0, 1)
-    static let there = IPv4Address(10, 0, 0, 2)
+    static let here = IPAddress(10, 0, 0, 1)
+    static let there = IPAddress(10, 0, 0, 2)
 
     private var input: UnsafeBufferPointer<UInt8>
     private var at = 0
@@ -181,8 +181,12 @@ private final class FuzzedSession {
                 tcp.transmit(into: $0, on: InterfaceID(rawValue: 1), now: now)
             }
             guard let placed else { return }
-            let parsed = room.withUnsafeBytes { try? TCPHeader.parse($0, segmentLength: placed.length) }
-            guard let (header, size) = parsed, placed.length <= room.count else { abort() }
+            guard placed.offset + placed.length <= room.count else { abort() }
+            let parsed = room.withUnsafeBytes {
+                try? TCPHeader.parse(
+                    UnsafeRawBufferPointer(rebasing: $0[placed.offset...]), segmentLength: placed.length)
+            }
+            guard let (header, size) = parsed else { abort() }
             hostNext = header.sequence &+ UInt32(placed.length - size) &+ (header.flags.contains(.syn) ? 1 : 0)
             hostPort = header.sourcePort
             if header.flags.contains(.ack) { peerNext = header.acknowledgement }

@@ -8,7 +8,7 @@
 ///     sum.add(header); sum.add(word: 17)
 ///     packet.checksum = sum.checksum
 public struct InternetChecksum: Equatable, Sendable {
-    /// Memory-order words, not yet folded; grows by at most 2¹⁷ per call, so it cannot overflow.
+    /// Memory-order words, not yet folded; grows by at most 2³³ per call: 2³⁰ calls do not overflow it.
     private var accumulator: UInt64 = 0
     /// An odd number of bytes has been added: the next span starts in the low half of a word.
     private var isOdd = false
@@ -27,6 +27,12 @@ public struct InternetChecksum: Equatable, Sendable {
     public mutating func add(long: UInt32) {
         let value = long.bigEndian
         accumulator &+= UInt64(value & 0xffff) &+ UInt64(value >> 16)
+    }
+
+    /// Adds a 64-bit field given as a number, half of an IPv6 address for example. Only at an even offset.
+    public mutating func add(quad: UInt64) {
+        let value = quad.bigEndian
+        accumulator &+= (value & 0xffff_ffff) &+ (value >> 32)
     }
 
     /// Copies `source` to the start of `room` and adds it; copies no more than fits.

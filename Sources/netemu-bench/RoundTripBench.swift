@@ -91,7 +91,7 @@ enum RoundTripBench {
 
     private static func roundTrips(_ embedded: EmbeddedNode) throws -> [Double] {
         let tcp = embedded.node.host.tcp
-        let remote = Endpoint(IPv4Address(198, 51, 100, 1), 7007)
+        let remote = Endpoint(IPAddress(198, 51, 100, 1), 7007)
         let socket = try tcp.connect(to: remote, now: embedded.now)
         tcp.setNagle(socket, false)
         embedded.node.onWork?()

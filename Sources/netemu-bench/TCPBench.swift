@@ -13,16 +13,16 @@ private final class HeapBuffers: BufferSource {
 
 /// One interface with everything behind it.
 private final class BackToBack: PathSource {
-    let address: IPv4Address
+    let address: IPAddress
     let mtu: Int
-    init(_ address: IPv4Address, mtu: Int) {
+    init(_ address: IPAddress, mtu: Int) {
         self.address = address
         self.mtu = mtu
     }
-    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath? {
+    func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
         TransportPath(source: address, interface: InterfaceID(rawValue: 1), mtu: mtu)
     }
-    func isLocal(_ other: IPv4Address) -> Bool { other == address }
+    func isLocal(_ other: IPAddress) -> Bool { other == address }
 }
 
 /// Two layers and room for a batch of segments between them.
@@ -42,7 +42,7 @@ private final class TCPPair {
         self.trusted = trusted
         var configuration = TCPConfiguration()
         configuration.usesTimestamps = timestamps
-        routes = (BackToBack(IPv4Address(10, 0, 0, 1), mtu: mtu), BackToBack(IPv4Address(10, 0, 0, 2), mtu: mtu))
+        routes = (BackToBack(IPAddress(10, 0, 0, 1), mtu: mtu), BackToBack(IPAddress(10, 0, 0, 2), mtu: mtu))
         a = TCPLayer(seed: 1, buffers: HeapBuffers(), configuration: configuration)
         b = TCPLayer(seed: 2, buffers: HeapBuffers(), configuration: configuration)
         room = .allocate(byteCount: Self.batch * 65_536, alignment: 4096)
@@ -87,21 +87,23 @@ private final class TCPPair {
         }
     }
 
-    private func carry(from: TCPLayer, _ source: IPv4Address, to: TCPLayer, _ destination: IPv4Address) -> Int {
+    private func carry(from: TCPLayer, _ source: IPAddress, to: TCPLayer, _ destination: IPAddress) -> Int {
         var lengths = InlineArray<64, Int>(repeating: 0)
         var count = 0
         while count < Self.batch {
-            let slot = UnsafeMutableRawBufferPointer(rebasing: room[count * 65_536..<count * 65_536 + mtu - 20])
+            let slot = UnsafeMutableRawBufferPointer(rebasing: room[count * 65_536..<count * 65_536 + mtu])
             guard let placed = from.transmit(into: slot, on: InterfaceID(rawValue: 1), now: now) else { break }
-            lengths[count] = placed.length
+            lengths[count] = placed.offset + placed.length
             count += 1
         }
         for i in 0..<count {
             var span = UnsafeRawBufferPointer(rebasing: room[i * 65_536..<i * 65_536 + lengths[i]])
             withUnsafePointer(to: &span) { span in
                 let frame = FrameView(segments: UnsafeBufferPointer(start: span, count: 1), length: lengths[i])
+                let head = destination.family.headerSize
                 let view = SegmentView(
-                    from: source, to: destination, frame: frame, at: 0, length: lengths[i], checksumTrusted: trusted)
+                    from: source, to: destination, frame: frame, at: head, length: lengths[i] - head,
+                    checksumTrusted: trusted)
                 to.receive(view, now: now)
             }
         }

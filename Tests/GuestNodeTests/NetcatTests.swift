@@ -175,7 +175,7 @@ struct NetcatTests {
         var sockets: [TCPSocketID?] = []
         peer.behaviour = { host, now in
             if sockets.isEmpty {
-                let server = Endpoint(IPv4Address(10, 0, 0, 1), 5000)
+                let server = Endpoint(IPAddress(10, 0, 0, 1), 5000)
                 sockets = (0..<200).map { _ in try? host.tcp.connect(to: server, now: now) }
             }
             for (index, id) in sockets.enumerated() {

@@ -53,8 +53,8 @@ final class SimulatedNode: Station {
 
     func configure(_ prefix: String, gateway: String? = nil, nameServers: [String] = []) throws {
         try node.host.configure(
-            id, address: #require(IPv4Prefix(prefix)), gateway: gateway.flatMap { IPv4Address($0) },
-            nameServers: nameServers.compactMap { IPv4Address($0) }, now: Instant(nanoseconds: 0))
+            id, address: #require(IPPrefix(prefix)), gateway: gateway.flatMap { IPAddress($0) },
+            nameServers: nameServers.compactMap { IPAddress($0) }, now: Instant(nanoseconds: 0))
     }
 
     func turn(_ now: Instant) -> [[UInt8]] {
@@ -88,7 +88,7 @@ final class SimulatedPeer: Station {
         id = host.addInterface(
             InterfaceConfiguration(name: "eth0", mac: MACAddress(0x52, 0x54, 0, 0, 1, mac), mtu: mtu, dhcp: false))
         host.setLink(id, isUp: true, now: Instant(nanoseconds: 0))
-        try host.configure(id, address: #require(IPv4Prefix(address)), now: Instant(nanoseconds: 0))
+        try host.configure(id, address: #require(IPPrefix(address)), now: Instant(nanoseconds: 0))
     }
 
     func turn(_ now: Instant) -> [[UInt8]] {

@@ -60,7 +60,7 @@ public final class FlowSet {
         }
         pattern = base + base
         let tcp = node.node.host.tcp
-        guard let remote = IPv4Address(address) else { throw TestFailure(description: "\(address) is no address") }
+        guard let remote = IPAddress(address) else { throw TestFailure(description: "\(address) is no address") }
         while flows.count < count {
             for _ in 0..<min(50, count - flows.count) {
                 let id = try tcp.connect(to: Endpoint(remote, port), now: node.now)

@@ -19,7 +19,7 @@ public final class HalfClosedSet {
         let tcp = node.node.host.tcp
         var ids: [TCPSocketID] = []
         for _ in 0..<count {
-            ids.append(try tcp.connect(to: Endpoint(IPv4Address(198, 51, 100, 1), port), now: node.now))
+            ids.append(try tcp.connect(to: Endpoint(IPAddress(198, 51, 100, 1), port), now: node.now))
         }
         node.node.onWork?()
         self.ids = ids

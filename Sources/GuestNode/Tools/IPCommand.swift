@@ -107,7 +107,7 @@ struct IPCommand: Equatable, Sendable {
         return text
     }
 
-    private func inet(_ address: IPv4Prefix, of entry: InterfaceEntry, _ now: Instant) -> String {
+    private func inet(_ address: IPPrefix, of entry: InterfaceEntry, _ now: Instant) -> String {
         let isLeased = entry.dhcp != .off
         let broadcast = entry.id == .loopback ? "" : address.broadcast.map { " brd \($0)" } ?? ""
         let scope = entry.id == .loopback ? "host" : "global"

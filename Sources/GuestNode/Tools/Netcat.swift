@@ -63,7 +63,7 @@ struct Netcat: RunningTool {
             return step(&context, now: now)
         }
         do throws(TCPError) {
-            let address = options.host.flatMap { IPv4Address($0) }
+            let address = options.host.flatMap { IPAddress($0) }
             state = .listening(try context.host.tcp.listen(on: options.port, address: address, backlog: 128))
             if options.isVerbose { context.complain("Listening on \(address ?? .any) \(options.port)\n") }
             return .running(until: nil)
@@ -73,7 +73,7 @@ struct Netcat: RunningTool {
     }
 
     private mutating func connect(
-        to address: IPv4Address, _ context: inout ToolContext, _ now: Instant
+        to address: IPAddress, _ context: inout ToolContext, _ now: Instant
     ) -> ToolStep {
         do throws(TCPError) {
             let local = options.localPort.map { TCPEndpoint(.any, $0) }

@@ -69,7 +69,7 @@ struct NetcatOptions: Equatable, Sendable {
                 guard let word = operands.last else { throw .missingOperand("PORT") }
                 port = try Self.port(word)
             }
-            if let host, IPv4Address(host) == nil {
+            if let host, IPAddress(host) == nil {
                 throw .badValue(option: "address", value: host, accepted: "an IPv4 address is accepted")
             }
         } else {

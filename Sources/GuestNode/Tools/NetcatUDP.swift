@@ -56,7 +56,7 @@ struct NetcatUDP: RunningTool {
 
     private mutating func open(_ peer: Endpoint?, _ context: inout ToolContext, _ now: Instant) -> ToolStep {
         do throws(HostError) {
-            let address = options.isListener ? options.host.flatMap { IPv4Address($0) } : nil
+            let address = options.isListener ? options.host.flatMap { IPAddress($0) } : nil
             let port = options.isListener ? options.port : options.localPort
             let socket = try context.host.openUDP(port: port, address: address)
             state = .open(socket, peer: peer)

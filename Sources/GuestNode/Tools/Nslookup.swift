@@ -7,7 +7,7 @@ import NetStack
 /// A lookup under way.
 struct Nslookup: RunningTool {
     private let name: String
-    private let server: IPv4Address?
+    private let server: IPAddress?
     private var query: QueryID?
 
     init(_ arguments: [String]) throws(UsageError) {
@@ -22,7 +22,7 @@ struct Nslookup: RunningTool {
         guard let name = operands.first else { throw .missingOperand("NAME") }
         guard operands.count <= 2 else { throw .extraOperand(operands[2]) }
         self.name = name
-        server = operands.count == 2 ? IPv4Address(operands[1]) : nil
+        server = operands.count == 2 ? IPAddress(operands[1]) : nil
         if operands.count == 2, server == nil {
             throw .badValue(option: "SERVER", value: operands[1], accepted: "an IPv4 address is accepted")
         }
@@ -56,7 +56,7 @@ struct Nslookup: RunningTool {
         return ExitStatus.interrupted
     }
 
-    private func heading(_ server: IPv4Address) -> String { "Server:\t\t\(server)\nAddress:\t\(server)#53\n\n" }
+    private func heading(_ server: IPAddress) -> String { "Server:\t\t\(server)\nAddress:\t\(server)#53\n\n" }
 
     private func explain(_ error: ResolveError) -> String {
         switch error {

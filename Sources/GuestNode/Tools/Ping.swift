@@ -62,7 +62,7 @@ struct Ping: RunningTool {
     private let options: PingOptions
     private var state = State.starting
     private var tally = PingTally()
-    private var address = IPv4Address.any
+    private var address = IPAddress.any
     private var started = Instant(nanoseconds: 0)
     private var nextRequest = Instant(nanoseconds: 0)
     private var lastRequest = Instant(nanoseconds: 0)

@@ -28,14 +28,14 @@ struct AddressWatch {
         (.seconds(2), .announcement),
     ]
 
-    let address: IPv4Address
+    let address: IPAddress
     /// A lease can be declined and asked for anew; a configured address is only defended.
     let isLeased: Bool
     private let start: Instant
     private var step: Int
     private var lastConflict: Instant?
 
-    init(_ address: IPv4Address, isLeased: Bool, now: Instant) {
+    init(_ address: IPAddress, isLeased: Bool, now: Instant) {
         self.address = address
         self.isLeased = isLeased
         start = now

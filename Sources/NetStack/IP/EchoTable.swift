@@ -16,11 +16,11 @@ struct EchoSession {
     }
 
     let id: EchoID
-    let destination: IPv4Address
+    let destination: IPAddress
     private(set) var requests: [Request] = []
     private(set) var events: [EchoEvent] = []
 
-    init(id: EchoID, destination: IPv4Address) {
+    init(id: EchoID, destination: IPAddress) {
         self.id = id
         self.destination = destination
     }
@@ -41,7 +41,7 @@ struct EchoSession {
         note(.reply(reply))
     }
 
-    mutating func failed(_ sequence: UInt16, _ error: PathError, from reporter: IPv4Address) {
+    mutating func failed(_ sequence: UInt16, _ error: PathError, from reporter: IPAddress) {
         guard requests.contains(where: { $0.sequence == sequence && !$0.isAnswered }) else { return }
         note(.failed(sequence: sequence, error: error, from: reporter))
     }
@@ -61,7 +61,7 @@ struct EchoTable {
     private var lastID: UInt32 = 0
 
     /// Opens a session with an identifier that is free.
-    mutating func open(_ destination: IPv4Address, _ random: inout SeededGenerator) throws(HostError) -> EchoID {
+    mutating func open(_ destination: IPAddress, _ random: inout SeededGenerator) throws(HostError) -> EchoID {
         guard sessions.count < Self.limit else { throw .tooMany(limit: Self.limit) }
         var identifier = UInt16.random(in: 1...UInt16.max, using: &random)
         while sessions[identifier] != nil { identifier = identifier &+ 1 }
@@ -89,8 +89,8 @@ struct EchoTable {
     }
 
     mutating func failed(
-        _ identifier: UInt16, _ sequence: UInt16, _ error: PathError, from reporter: IPv4Address,
-        destination: IPv4Address
+        _ identifier: UInt16, _ sequence: UInt16, _ error: PathError, from reporter: IPAddress,
+        destination: IPAddress
     ) {
         guard sessions[identifier]?.destination == destination else { return }
         sessions[identifier]?.failed(sequence, error, from: reporter)

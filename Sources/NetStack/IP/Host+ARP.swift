@@ -12,12 +12,13 @@ extension Host {
             interface.counters.arpRefused &+= 1
             return
         }
-        if interface.owns(packet.sender) {
+        let sender = IPAddress(packet.sender)
+        if interface.owns(sender) {
             interface.counters.arpRefused &+= 1
-            conflict(packet.sender, interface, now)
+            conflict(sender, interface, now)
             return
         }
-        let isForUs = interface.owns(packet.target)
+        let isForUs = interface.owns(IPAddress(packet.target))
         if !packet.sender.isUnspecified {
             learn(packet, isForUs, isAnswer: packet.operation == .reply && ethernet.destination == interface.mac)
         }
@@ -29,9 +30,9 @@ extension Host {
         }
 
         func learn(_ packet: ARPPacket, _ isForUs: Bool, isAnswer: Bool) {
-            let isOnLink = routing.lookup(packet.sender, on: interface.id).map { $0.gateway == nil } ?? false
+            let isOnLink = routing.lookup(sender, on: interface.id).map { $0.gateway == nil } ?? false
             let released = interface.neighbours.learn(
-                packet.sender, packet.senderMAC, creating: isForUs && isOnLink, isAnswer: isAnswer, now: now)
+                sender, packet.senderMAC, creating: isForUs && isOnLink, isAnswer: isAnswer, now: now)
             interface.hop.forget()
             release(released, to: packet.senderMAC, interface)
         }
@@ -41,7 +42,7 @@ extension Host {
     private func isPossible(_ packet: ARPPacket, _ interface: NetworkInterface) -> Bool {
         let mac = packet.senderMAC
         guard !mac.isMulticast, mac.rawValue != 0, mac != interface.mac else { return false }
-        let sender = packet.sender
+        let sender = IPAddress(packet.sender)
         return sender.isUnspecified
             || (sender.isUnicast && !sender.isLoopback && !interface.isBroadcast(sender))
     }
@@ -60,7 +61,7 @@ extension Host {
         }
     }
 
-    private func conflict(_ address: IPv4Address, _ interface: NetworkInterface, _ now: Instant) {
+    private func conflict(_ address: IPAddress, _ interface: NetworkInterface, _ now: Instant) {
         guard let index = interface.watches.firstIndex(where: { $0.address == address }) else { return }
         switch interface.watches[index].conflict(now: now) {
         case .ignore: break
@@ -89,20 +90,22 @@ extension Host {
     private func reportUndelivered(_ frame: [UInt8], _ error: PathError, _ now: Instant) {
         frame.withUnsafeBytes { bytes in
             var reader = ByteReader(bytes, at: min(EthernetHeader.size, bytes.count))
-            guard let header = try? IPv4Header(quoted: &reader) else { return }
-            report(error, from: header.source, about: header, &reader, now)
+            guard let packet = try? QuotedPacket(&reader) else { return }
+            report(error, from: packet.source, about: packet, &reader, now)
         }
     }
 
     func sendRequests(_ interface: NetworkInterface) {
         while let request = interface.neighbours.nextRequest() {
-            guard let source = interface.source(towards: request.address) else { continue }
-            let packet = ARPPacket(.request, senderMAC: interface.mac, sender: source, target: request.address)
+            guard let target = request.address.v4, let source = interface.source(towards: request.address)?.v4
+            else { continue }
+            let packet = ARPPacket(.request, senderMAC: interface.mac, sender: source, target: target)
             send(packet, to: request.unicast ?? .broadcast, interface)
         }
     }
 
-    private func send(_ packet: WatchPacket, of address: IPv4Address, _ interface: NetworkInterface) {
+    private func send(_ packet: WatchPacket, of address: IPAddress, _ interface: NetworkInterface) {
+        guard let address = address.v4 else { return }
         let sender = packet == .probe ? IPv4Address.any : address
         send(
             ARPPacket(.request, senderMAC: interface.mac, sender: sender, target: address), to: .broadcast, interface)

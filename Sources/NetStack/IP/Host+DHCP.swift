@@ -50,16 +50,17 @@ extension Host {
             count = (try? message.write(to: &writer)) == nil ? 0 : writer.offset
         }
         guard !bytes.isEmpty else { return }
-        let ip = IPv4Header(
-            from: message.clientAddress, to: target, .udp, payloadLength: UDPHeader.size + bytes.count)
+        let source = IPAddress(message.clientAddress)
+        let ip = PacketHead(
+            from: source, to: IPAddress(target), .udp, payloadLength: UDPHeader.size + bytes.count)
         let header = UDPHeader(from: Self.clientPort, to: Self.serverPort, payloadLength: bytes.count)
         bytes.withUnsafeBytes { bytes in
-            let fill: (IPv4Header, UnsafeMutableRawBufferPointer) -> Void = { ip, room in
+            let fill: (PacketHead, UnsafeMutableRawBufferPointer) -> Void = { ip, room in
                 Self.write(header, bytes, ip, into: room)
             }
             // What cannot leave now is sent again by the machine.
             if target.isBroadcast {
-                let way = Way(interface: interface, source: message.clientAddress, nextHop: target)
+                let way = Way(interface: interface, source: source, nextHop: ip.destination)
                 try? send(ip, way, to: .broadcast, now: now, fill: fill)
             } else {
                 try? send(ip, now: now, fill: fill)
@@ -74,15 +75,15 @@ extension Host {
             interface.applied = lease
             return
         }
-        if let previous, previous.prefix.address != lease.prefix.address { dropLease(of: interface, now) }
-        interface.addresses.removeAll { $0.address == lease.prefix.address }
-        interface.addresses.append(lease.prefix)
+        if let previous, previous.address != lease.address { dropLease(of: interface, now) }
+        interface.addresses.removeAll { $0.address == lease.address }
+        interface.addresses.append(IPPrefix(lease.prefix))
         interface.applied = lease
         interface.mtu = min(lease.mtu ?? interface.configuration.mtu, interface.configuration.maximumMTU)
         dropRoutes(of: interface, previous)
         routing.add(lease, on: interface.id)
-        if !interface.watches.contains(where: { $0.address == lease.prefix.address }) {
-            interface.watches.append(AddressWatch(lease.prefix.address, isLeased: true, now: now))
+        if !interface.watches.contains(where: { $0.address == lease.address }) {
+            interface.watches.append(AddressWatch(lease.address, isLeased: true, now: now))
         }
         pathsChanged(now)
     }
@@ -91,8 +92,8 @@ extension Host {
     private func dropLease(of interface: NetworkInterface, _ now: Instant) {
         guard let lease = interface.applied else { return }
         interface.applied = nil
-        let address = lease.prefix.address
-        interface.addresses.removeAll { $0 == lease.prefix }
+        let address = lease.address
+        interface.addresses.removeAll { $0 == IPPrefix(lease.prefix) }
         interface.watches.removeAll { $0.address == address }
         interface.mtu = interface.configuration.mtu
         dropRoutes(of: interface, lease)
@@ -101,9 +102,10 @@ extension Host {
     }
 
     private func dropRoutes(of interface: NetworkInterface, _ lease: DHCPLease?) {
+        let network = lease.map { IPPrefix($0.prefix.asNetwork) }
         routing.removeAll {
             $0.interface == interface.id
-                && ($0.origin == .dhcp || $0.origin == .connected && $0.destination == lease?.prefix.asNetwork)
+                && ($0.origin == .dhcp || $0.origin == .connected && $0.destination == network)
         }
     }
 }

@@ -30,12 +30,10 @@ extension Host {
     }
 
     private func answerEcho(_ arrival: Arrival, _ identifier: UInt16, _ sequence: UInt16, _ now: Instant) {
-        let asked = arrival.header
-        let header = IPv4Header(
-            from: asked.destination, to: asked.source, .icmp, payloadLength: arrival.length)
+        let head = PacketHead(from: arrival.destination, to: arrival.source, .icmp, payloadLength: arrival.length)
         let reply = ICMPHeader.echoReply(identifier: identifier, sequence: sequence)
         // Too long for the way back, no way back, no room: silence, as with every lost packet.
-        try? send(header, now: now) { _, room in
+        try? send(head, now: now) { _, room in
             var sum = InternetChecksum()
             reply.add(to: &sum)
             arrival.frame.copy(
@@ -48,25 +46,25 @@ extension Host {
 
     private func takeReply(_ arrival: Arrival, _ identifier: UInt16, _ sequence: UInt16, _ now: Instant) {
         let reply = EchoReply(
-            sequence: sequence, from: arrival.header.source, bytes: arrival.length,
-            ttl: arrival.header.timeToLive, roundTrip: .zero, isIntact: isPattern(arrival), isDuplicate: false)
+            sequence: sequence, from: arrival.source, bytes: arrival.length, ttl: arrival.hopLimit, roundTrip: .zero,
+            isIntact: isPattern(arrival), isDuplicate: false)
         echoes.answered(identifier, reply, now: now)
     }
 
     private func takeError(_ error: PathError, _ arrival: Arrival, _ reader: inout ByteReader, _ now: Instant) {
-        guard let quoted = try? IPv4Header(quoted: &reader) else {
+        guard let quoted = try? QuotedPacket(&reader) else {
             arrival.interface.counters.malformed &+= 1
             return
         }
-        report(error, from: arrival.header.source, about: quoted, &reader, now)
+        report(error, from: arrival.source, about: quoted, &reader, now)
     }
 
     /// Tells the sender of a packet what became of it; `reader` stands behind the quoted IP header.
     func report(
-        _ error: PathError, from reporter: IPv4Address, about quoted: IPv4Header, _ reader: inout ByteReader,
+        _ error: PathError, from reporter: IPAddress, about quoted: QuotedPacket, _ reader: inout ByteReader,
         _ now: Instant
     ) {
-        guard isLocal(quoted.source) || quoted.source.isUnspecified, quoted.fragmentOffset == 0 else { return }
+        guard isLocal(quoted.source) || quoted.source.isUnspecified, quoted.hasTransportHeader else { return }
         if quoted.proto == .icmp {
             guard case .echoRequest(let identifier, let sequence)? = try? ICMPHeader(&reader) else { return }
             echoes.failed(identifier, sequence, error, from: reporter, destination: quoted.destination)
@@ -89,23 +87,19 @@ extension Host {
     // MARK: Errors out
 
     /// Sends an ICMP error about a packet, unless RFC 1122, 3.2.2 forbids it or too many were sent.
-    func sendError(_ message: ICMPHeader, about arrival: Arrival, _ reader: ByteReader, _ now: Instant) {
+    func sendError(_ message: ICMPHeader, about arrival: Arrival, _ now: Instant) {
         guard !arrival.isBroadcast else { return }
         guard icmpErrors.allow(now: now) else {
             arrival.interface.counters.icmpSuppressed &+= 1
             return
         }
-        let quoted = arrival.header
-        // The header without its options, and eight bytes of payload: RFC 792.
-        let room = IPv4Header.size + min(8, arrival.length)
-        let header = IPv4Header(
-            from: quoted.destination, to: quoted.source, .icmp, payloadLength: ICMPHeader.size + room)
-        try? send(header, now: now) { _, room in
+        // The IP header and eight bytes of what it carries: RFC 792.
+        let quote = arrival.offset - arrival.packet + min(8, arrival.length)
+        let head = PacketHead(
+            from: arrival.destination, to: arrival.source, .icmp, payloadLength: ICMPHeader.size + quote)
+        try? send(head, now: now) { _, room in
             let body = UnsafeMutableRawBufferPointer(rebasing: room[ICMPHeader.size...])
-            var writer = ByteWriter(body)
-            try? quoted.write(to: &writer)
-            arrival.frame.copy(
-                from: arrival.offset, into: UnsafeMutableRawBufferPointer(rebasing: body[writer.offset...]))
+            arrival.frame.copy(from: arrival.packet, into: body)
             var sum = InternetChecksum()
             message.add(to: &sum)
             sum.add(UnsafeRawBufferPointer(body))
@@ -117,7 +111,7 @@ extension Host {
     // MARK: Echo sessions
 
     /// Opens an echo session to `destination`.
-    public func openEcho(to destination: IPv4Address) throws(HostError) -> EchoID {
+    public func openEcho(to destination: IPAddress) throws(HostError) -> EchoID {
         guard way(to: destination, from: nil) != nil else { throw .noRoute(destination) }
         return try echoes.open(destination, &random)
     }
@@ -127,13 +121,13 @@ extension Host {
         _ id: EchoID, sequence: UInt16, payload: Int = 56, ttl: UInt8 = 64, now: Instant
     ) throws(HostError) {
         guard let session = echoes[id] else { throw .unknownHandle }
-        let limit = 65535 - IPv4Header.size - ICMPHeader.size
+        let limit = 65535 - session.destination.family.headerSize - ICMPHeader.size
         guard (0...limit).contains(payload) else { throw .tooLong(bytes: payload, limit: limit) }
         let message = ICMPHeader.echoRequest(identifier: echoes.identifier(of: id), sequence: sequence)
-        var header = IPv4Header(
+        var head = PacketHead(
             from: .any, to: session.destination, .icmp, payloadLength: ICMPHeader.size + payload)
-        header.timeToLive = ttl
-        try send(header, now: now) { _, room in
+        head.hopLimit = ttl
+        try send(head, now: now) { _, room in
             for index in ICMPHeader.size..<room.count { room[index] = Self.pattern(index - ICMPHeader.size) }
             var sum = InternetChecksum()
             message.add(to: &sum)

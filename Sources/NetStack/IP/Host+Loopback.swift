@@ -35,9 +35,9 @@ extension Host {
 
     /// A segment skips the IP header: nobody could have damaged it.
     private func carrySegment(_ lo: NetworkInterface, _ now: Instant) -> Bool {
-        let room = loopbackRoom ?? .allocate(byteCount: lo.mtu - IPv4Header.size, alignment: 16)
+        let room = loopbackRoom ?? .allocate(byteCount: lo.mtu, alignment: 16)
         loopbackRoom = room
-        guard let placed = tcp.transmit(into: room, on: .loopback, now: now), placed.length <= room.count else {
+        guard let placed = tcp.transmit(into: room, on: .loopback, now: now) else {
             return false
         }
         countCarried(placed.length, lo)
@@ -45,10 +45,10 @@ extension Host {
             lo.counters.notForUs &+= 1
             return true
         }
-        Self.withView(of: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[0..<placed.length])) { view in
+        Self.withView(of: UnsafeRawBufferPointer(room)) { view in
             tcp.receive(
                 SegmentView(
-                    from: placed.source, to: placed.destination, frame: view, at: 0, length: placed.length,
+                    from: placed.source, to: placed.destination, frame: view, at: placed.offset, length: placed.length,
                     checksumTrusted: true), now: now)
         }
         return true

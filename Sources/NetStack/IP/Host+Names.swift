@@ -5,11 +5,11 @@ import Bytes
 extension Host {
     /// Starts to look up the IPv4 addresses of `name`: literal, `localhost`, or by DNS with the search
     /// list; `server` overrides the servers learnt by DHCP.
-    public func resolve(_ name: String, server: IPv4Address? = nil, now: Instant) -> QueryID {
-        var servers: [IPv4Address] = []
+    public func resolve(_ name: String, server: IPAddress? = nil, now: Instant) -> QueryID {
+        var servers: [IPAddress] = []
         var search: [DNSName] = []
         for interface in attached {
-            for server in (interface.lease?.nameServers ?? []) + interface.nameServers
+            for server in interface.knownNameServers
             where !servers.contains(server) { servers.append(server) }
             for domain in interface.lease?.searchList ?? [] where !search.contains(domain) { search.append(domain) }
         }

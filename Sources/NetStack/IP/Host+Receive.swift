@@ -6,17 +6,38 @@ import Link
 
 /// A packet for one of the transports.
 struct Arrival {
-    let header: IPv4Header
+    let source: IPAddress
+    let destination: IPAddress
+    let proto: IPProtocol
+    let hopLimit: UInt8
     let frame: FrameView
-    /// Where the IP payload starts in the frame; it has `header.payloadLength` bytes.
+    /// Where the IP packet starts in the frame, and where what it carries does.
+    let packet: Int
     let offset: Int
+    /// Bytes of what it carries.
+    let length: Int
     /// For everybody, so nobody may be told about errors.
     let isBroadcast: Bool
     let interface: NetworkInterface
 
-    var length: Int { header.payloadLength }
     /// The link vouches for transport checksums, or they never left this machine.
     var isChecksumTrusted: Bool { frame.offload.isChecksumValid || frame.offload.pendingChecksum != nil }
+}
+
+extension Arrival {
+    /// - Parameter packet: where the header starts in the frame.
+    init(_ header: IPv4Header, _ frame: FrameView, at packet: Int, on interface: NetworkInterface) {
+        source = IPAddress(header.source)
+        destination = IPAddress(header.destination)
+        proto = header.proto
+        hopLimit = header.timeToLive
+        self.frame = frame
+        self.packet = packet
+        offset = packet &+ header.headerLength
+        length = header.payloadLength
+        isBroadcast = interface.isBroadcast(destination)
+        self.interface = interface
+    }
 }
 
 extension Host {
@@ -65,86 +86,78 @@ extension Host {
         _ now: Instant
     ) throws(WireError) {
         let header = try IPv4Header(&reader, packetLength: frame.length - EthernetHeader.size)
-        let isBroadcast = interface.isBroadcast(header.destination)
-        let arrival = Arrival(
-            header: header, frame: frame, offset: EthernetHeader.size + header.headerLength,
-            isBroadcast: isBroadcast, interface: interface)
+        let arrival = Arrival(header, frame, at: EthernetHeader.size, on: interface)
         // The client has no address yet: its replies are told by their port (RFC 2131, 4.1).
         if header.proto == .udp, !header.isFragment, interface.dhcp?.isListening == true,
             try receiveDHCP(arrival, reader, now)
         {
             return
         }
-        guard isSourcePossible(header.source, interface) else {
+        guard isSourcePossible(arrival.source, interface) else {
             interface.counters.martian &+= 1
             return
         }
         // RFC 1122, 3.3.6: a link broadcast must carry an IP broadcast.
         let isOurs =
-            isLocal(header.destination) && (interface.isLoopback || !header.destination.isLoopback)
+            isLocal(arrival.destination) && (interface.isLoopback || !arrival.destination.isLoopback)
             && !ethernet.destination.isMulticast
-        guard isOurs || isBroadcast else {
+        guard isOurs || arrival.isBroadcast else {
             interface.counters.notForUs &+= 1
             return
         }
         if header.isFragment {
-            reassemble(arrival, now)
+            reassemble(header, arrival, now)
         } else {
             try deliver(arrival, &reader, now)
         }
     }
 
     /// RFC 1122, 3.2.1.3: what may be the source of a packet on this wire.
-    private func isSourcePossible(_ source: IPv4Address, _ interface: NetworkInterface) -> Bool {
+    private func isSourcePossible(_ source: IPAddress, _ interface: NetworkInterface) -> Bool {
         if interface.isLoopback { return true }
         return source.isUnicast && !source.isLoopback && !interface.isBroadcast(source) && !isLocal(source)
     }
 
-    private func reassemble(_ arrival: Arrival, _ now: Instant) {
+    private func reassemble(_ header: IPv4Header, _ arrival: Arrival, _ now: Instant) {
         let interface = arrival.interface
-        switch interface.reassembly.add(arrival.header, arrival.frame, at: arrival.offset, now: now) {
+        switch interface.reassembly.add(header, arrival.frame, at: arrival.offset, now: now) {
         case .waiting: break
         case .refused: interface.counters.fragmentsDropped &+= 1
-        case .complete(let bytes):
-            bytes.withUnsafeBytes { payload in
-                withUnsafePointer(to: payload) { pointer in
-                    let frame = FrameView(
-                        segments: UnsafeBufferPointer(start: pointer, count: 1), length: payload.count)
-                    deliverReassembled(arrival, frame, now)
+        case .complete(let packet):
+            packet.withUnsafeBytes { bytes in
+                withUnsafePointer(to: bytes) { pointer in
+                    let frame = FrameView(segments: UnsafeBufferPointer(start: pointer, count: 1), length: bytes.count)
+                    deliverReassembled(frame, interface, now)
                 }
             }
         }
     }
 
-    private func deliverReassembled(_ arrival: Arrival, _ frame: FrameView, _ now: Instant) {
-        var header = arrival.header
-        header.payloadLength = frame.length
-        header.moreFragments = false
-        header.fragmentOffset = 0
+    /// A packet in one piece with the header that its fragments shared.
+    private func deliverReassembled(_ frame: FrameView, _ interface: NetworkInterface, _ now: Instant) {
         let copied = frame.copy(from: 0, into: headers)
         var reader = ByteReader(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(headers)[0..<copied]))
-        let whole = Arrival(
-            header: header, frame: frame, offset: 0, isBroadcast: arrival.isBroadcast,
-            interface: arrival.interface)
-        do throws(WireError) { try deliver(whole, &reader, now) } catch {
-            Self.count(error, &arrival.interface.counters)
+        do throws(WireError) {
+            let header = try IPv4Header(&reader, packetLength: frame.length)
+            try deliver(Arrival(header, frame, at: 0, on: interface), &reader, now)
+        } catch {
+            Self.count(error, &interface.counters)
         }
     }
 
     /// Hands a whole packet to its transport; `reader` stands at the transport header.
     private func deliver(_ arrival: Arrival, _ reader: inout ByteReader, _ now: Instant) throws(WireError) {
-        switch arrival.header.proto {
+        switch arrival.proto {
         case .tcp where !arrival.isBroadcast:
-            let header = arrival.header
             tcp.receive(
                 SegmentView(
-                    from: header.source, to: header.destination, frame: arrival.frame, at: arrival.offset,
+                    from: arrival.source, to: arrival.destination, frame: arrival.frame, at: arrival.offset,
                     length: arrival.length, checksumTrusted: arrival.isChecksumTrusted), now: now)
         case .udp: try receiveUDP(arrival, &reader, now)
         case .icmp: try receiveICMP(arrival, &reader, now)
         default:
             arrival.interface.counters.unknownProtocol &+= 1
-            sendError(.unreachable(code: 2, nextHopMTU: 0), about: arrival, reader, now)
+            sendError(.unreachable(code: 2, nextHopMTU: 0), about: arrival, now)
         }
     }
 }

@@ -11,7 +11,7 @@ extension Host {
                 id: interface.id, name: interface.configuration.name, mac: interface.mac, isUp: interface.isUp,
                 mtu: interface.mtu, addresses: interface.addresses, dhcp: interface.dhcp?.status ?? .off,
                 leaseEnds: interface.lease?.end,
-                nameServers: (interface.lease?.nameServers ?? []) + interface.nameServers,
+                nameServers: interface.knownNameServers,
                 searchList: interface.lease?.searchList.map(\.description) ?? [], counters: interface.counters)
         }
     }
@@ -47,13 +47,13 @@ extension Host {
 }
 
 extension Host: PathSource {
-    public func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath? {
+    public func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
         if let source, !source.isUnspecified, !isLocal(source) { return nil }
         guard let way = way(to: destination, from: source) else { return nil }
         return TransportPath(source: way.source, interface: way.interface.id, mtu: way.interface.mtu)
     }
 
-    public func isLocal(_ address: IPv4Address) -> Bool {
+    public func isLocal(_ address: IPAddress) -> Bool {
         if address.isLoopback { return true }
         for local in locals where local == address { return true }
         return false

@@ -8,8 +8,8 @@ import Link
 /// A way for a packet: out of an interface, to a neighbour.
 struct Way {
     var interface: NetworkInterface
-    var source: IPv4Address
-    var nextHop: IPv4Address
+    var source: IPAddress
+    var nextHop: IPAddress
 }
 
 extension Host {
@@ -20,7 +20,7 @@ extension Host {
 
     /// A `source` that is given decides the interface where it can: on a node with several networks,
     /// each knows only its own addresses.
-    func way(to destination: IPv4Address, from source: IPv4Address?) -> Way? {
+    func way(to destination: IPAddress, from source: IPAddress?) -> Way? {
         let source = source?.isUnspecified == true ? nil : source
         if isLocal(destination), let lo = attached.first {
             return Way(interface: lo, source: source ?? destination, nextHop: destination)
@@ -32,7 +32,7 @@ extension Host {
         return Way(interface: interface, source: own, nextHop: route.gateway ?? destination)
     }
 
-    private func route(to destination: IPv4Address, from source: IPv4Address?) -> RouteEntry? {
+    private func route(to destination: IPAddress, from source: IPAddress?) -> RouteEntry? {
         if let source, let owner = owner(of: source),
             let route = routing.lookup(destination, on: owner.id)
         {
@@ -40,13 +40,13 @@ extension Host {
         }
         if destination.isBroadcast || destination.isMulticast, routing.lookup(destination) == nil {
             guard let first = attached.first(where: { !$0.isLoopback && !$0.addresses.isEmpty }) else { return nil }
-            return RouteEntry(IPv4Prefix(host: destination), via: nil, on: first.id)
+            return RouteEntry(IPPrefix(host: destination), via: nil, on: first.id)
         }
         return routing.lookup(destination) { interface($0)?.isUp == true }
     }
 
     /// Of several interfaces with the same address, one that is up.
-    private func owner(of address: IPv4Address) -> NetworkInterface? {
+    private func owner(of address: IPAddress) -> NetworkInterface? {
         attached.first { $0.isUp && $0.owns(address) } ?? attached.first { $0.owns(address) }
     }
 
@@ -64,30 +64,30 @@ extension Host {
     /// Queues one packet; `fill` writes its payload. `header.source` 0.0.0.0 is replaced by the
     /// source of the way. For control packets and datagrams; TCP writes straight into the link's room.
     func send(
-        _ header: IPv4Header, now: Instant, fill: (IPv4Header, UnsafeMutableRawBufferPointer) -> Void
+        _ head: PacketHead, now: Instant, fill: (PacketHead, UnsafeMutableRawBufferPointer) -> Void
     ) throws(HostError) {
-        guard let way = way(to: header.destination, from: header.source) else { throw .noRoute(header.destination) }
-        var header = header
-        header.source = way.source
-        try send(header, way, to: mac(for: way, now: now)?.mac, now: now, fill: fill)
+        guard let way = way(to: head.destination, from: head.source) else { throw .noRoute(head.destination) }
+        var head = head
+        head.source = way.source
+        try send(head, way, to: mac(for: way, now: now)?.mac, now: now, fill: fill)
     }
 
     /// Queues one packet for `mac`, or has it wait for ARP when that is `nil`.
     func send(
-        _ header: IPv4Header, _ way: Way, to mac: MACAddress?, now: Instant,
-        fill: (IPv4Header, UnsafeMutableRawBufferPointer) -> Void
+        _ head: PacketHead, _ way: Way, to mac: MACAddress?, now: Instant,
+        fill: (PacketHead, UnsafeMutableRawBufferPointer) -> Void
     ) throws(HostError) {
         let interface = way.interface
-        guard header.totalLength <= interface.mtu else {
-            throw .tooLong(bytes: header.totalLength, limit: interface.mtu)
+        guard head.totalLength <= interface.mtu else {
+            throw .tooLong(bytes: head.totalLength, limit: interface.mtu)
         }
-        let length = EthernetHeader.size + header.totalLength
+        let length = EthernetHeader.size + head.totalLength
         guard let room = interface.output.reserve(length) else {
             interface.counters.transmitQueueFull &+= 1
             throw .queueFull
         }
-        guard Self.write(header, from: interface.mac, to: mac ?? .broadcast, into: room) else { return }
-        fill(header, UnsafeMutableRawBufferPointer(rebasing: room[(EthernetHeader.size + IPv4Header.size)...]))
+        guard Self.write(head, from: interface.mac, to: mac ?? .broadcast, into: room) else { return }
+        fill(head, UnsafeMutableRawBufferPointer(rebasing: room[(EthernetHeader.size + head.size)...]))
         if mac != nil {
             interface.output.commit(length)
         } else {
@@ -96,15 +96,14 @@ extension Host {
         sendRequests(interface)
     }
 
-    /// Writes Ethernet and IPv4 headers to the start of `room`; false when it is too small.
+    /// Writes Ethernet and IP headers to the start of `room`; false when it is too small.
     private static func write(
-        _ header: IPv4Header, from source: MACAddress, to mac: MACAddress, into room: UnsafeMutableRawBufferPointer
+        _ head: PacketHead, from source: MACAddress, to mac: MACAddress, into room: UnsafeMutableRawBufferPointer
     ) -> Bool {
         var writer = ByteWriter(room)
         do {
-            try EthernetHeader(to: mac, from: source, type: .ipv4).write(to: &writer)
-            try header.write(to: &writer)
-            return true
+            try EthernetHeader(to: mac, from: source, type: head.etherType).write(to: &writer)
+            return head.write(to: &writer)
         } catch { return false }
     }
 
@@ -153,23 +152,23 @@ extension Host {
     private func drainTCP(
         of interface: NetworkInterface, into slots: UnsafeMutableBufferPointer<TransmitSlot>, _ now: Instant
     ) -> Int {
-        let head = EthernetHeader.size + IPv4Header.size
         var used = 0
         var held = 0
         while used < slots.count, held < Self.holdLimit {
             let room = slots[used].room
             let end = min(room.count, EthernetHeader.size + interface.mtu)
-            guard end > head,
+            guard end > EthernetHeader.size,
                 let placed = tcp.transmit(
-                    into: UnsafeMutableRawBufferPointer(rebasing: room[head..<end]), on: interface.id, now: now)
+                    into: UnsafeMutableRawBufferPointer(rebasing: room[EthernetHeader.size..<end]), on: interface.id,
+                    now: now)
             else { break }
-            let header = IPv4Header(from: placed.source, to: placed.destination, .tcp, payloadLength: placed.length)
+            let head = PacketHead(from: placed.source, to: placed.destination, .tcp, payloadLength: placed.length)
             if let mac = segmentMAC(placed, interface, now) {
-                guard Self.write(header, from: interface.mac, to: mac, into: room) else { break }
-                finish(&slots[used], head + placed.length, interface)
+                guard Self.write(head, from: interface.mac, to: mac, into: room) else { break }
+                finish(&slots[used], EthernetHeader.size &+ head.totalLength, interface)
                 used += 1
             } else {
-                holdSegment(header, room, interface)
+                holdSegment(head, room, interface)
                 held += 1
             }
         }
@@ -195,19 +194,18 @@ extension Host {
     }
 
     /// TCP has chosen the interface; the next hop on it is looked up here.
-    private func segmentWay(to destination: IPv4Address, _ interface: NetworkInterface) -> Way? {
+    private func segmentWay(to destination: IPAddress, _ interface: NetworkInterface) -> Way? {
         guard let route = routing.lookup(destination, on: interface.id) else { return nil }
         return Way(interface: interface, source: .any, nextHop: route.gateway ?? destination)
     }
 
-    private func holdSegment(_ header: IPv4Header, _ room: UnsafeMutableRawBufferPointer, _ interface: NetworkInterface)
-    {
-        guard let way = segmentWay(to: header.destination, interface),
-            Self.write(header, from: interface.mac, to: .broadcast, into: room)
+    private func holdSegment(_ head: PacketHead, _ room: UnsafeMutableRawBufferPointer, _ interface: NetworkInterface) {
+        guard let way = segmentWay(to: head.destination, interface),
+            Self.write(head, from: interface.mac, to: .broadcast, into: room)
         else {
             interface.counters.neighbourFailed &+= 1
             return
         }
-        hold(UnsafeRawBufferPointer(rebasing: room[0..<EthernetHeader.size + header.totalLength]), way)
+        hold(UnsafeRawBufferPointer(rebasing: room[0..<EthernetHeader.size + head.totalLength]), way)
     }
 }

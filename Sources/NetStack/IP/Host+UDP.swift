@@ -11,10 +11,9 @@ extension Host {
     // MARK: In
 
     func receiveUDP(_ arrival: Arrival, _ reader: inout ByteReader, _ now: Instant) throws(WireError) {
-        let start = reader
         let header = try UDPHeader(&reader, available: arrival.length)
-        let source = Endpoint(arrival.header.source, header.source)
-        let destination = Endpoint(arrival.header.destination, header.destination)
+        let source = Endpoint(arrival.source, header.source)
+        let destination = Endpoint(arrival.destination, header.destination)
         if let socket = udp.socket(from: source, to: destination) {
             try receive(arrival, header, into: socket, source, destination)
         } else if resolver.owns(header.destination) {
@@ -23,7 +22,7 @@ extension Host {
             sendQueries(now)
         } else {
             arrival.interface.counters.unknownProtocol &+= 1
-            sendError(.unreachable(code: 3, nextHopMTU: 0), about: arrival, start, now)
+            sendError(.unreachable(code: 3, nextHopMTU: 0), about: arrival, now)
         }
     }
 
@@ -48,8 +47,8 @@ extension Host {
             arrival.frame.copy(from: offset, into: room)
             return
         }
-        var sum = IPv4Header.pseudoHeader(
-            from: arrival.header.source, to: arrival.header.destination, .udp,
+        var sum = InternetChecksum.pseudoHeader(
+            from: arrival.source, to: arrival.destination, .udp,
             length: UDPHeader.size + header.payloadLength)
         header.add(to: &sum)
         sum.add(word: header.checksum)
@@ -86,9 +85,9 @@ extension Host {
     func sendDatagram(
         _ bytes: UnsafeRawBufferPointer, from local: Endpoint, to remote: Endpoint, now: Instant
     ) throws(HostError) {
-        let limit = 65535 - IPv4Header.size - UDPHeader.size
+        let limit = 65535 - remote.address.family.headerSize - UDPHeader.size
         guard bytes.count <= limit else { throw .tooLong(bytes: bytes.count, limit: limit) }
-        let ip = IPv4Header(
+        let ip = PacketHead(
             from: local.address, to: remote.address, .udp, payloadLength: UDPHeader.size + bytes.count)
         let header = UDPHeader(from: local.port, to: remote.port, payloadLength: bytes.count)
         try send(ip, now: now) { ip, room in Self.write(header, bytes, ip, into: room) }
@@ -96,10 +95,10 @@ extension Host {
 
     /// Writes a datagram with its checksum; 0 is sent as ffff (RFC 768).
     static func write(
-        _ header: UDPHeader, _ bytes: UnsafeRawBufferPointer, _ ip: IPv4Header,
+        _ header: UDPHeader, _ bytes: UnsafeRawBufferPointer, _ ip: PacketHead,
         into room: UnsafeMutableRawBufferPointer
     ) {
-        var sum = IPv4Header.pseudoHeader(from: ip.source, to: ip.destination, .udp, length: room.count)
+        var sum = InternetChecksum.pseudoHeader(from: ip.source, to: ip.destination, .udp, length: room.count)
         header.add(to: &sum)
         sum.copy(bytes, into: UnsafeMutableRawBufferPointer(rebasing: room[UDPHeader.size...]))
         var header = header
@@ -111,7 +110,7 @@ extension Host {
     // MARK: Sockets
 
     /// Opens a socket on `port` (`nil`: one from the dynamic range) of `address` (`nil`: any of ours).
-    public func openUDP(port: UInt16? = nil, address: IPv4Address? = nil) throws(HostError) -> UDPSocketID {
+    public func openUDP(port: UInt16? = nil, address: IPAddress? = nil) throws(HostError) -> UDPSocketID {
         if let address, !address.isUnspecified, !isLocal(address) { throw .notLocal(address) }
         guard let port, port != 0 else { return try udp.open(Endpoint(address ?? .any, try freePort())) }
         guard !resolver.owns(port) else { throw .portInUse(port) }

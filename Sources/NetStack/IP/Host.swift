@@ -27,7 +27,7 @@ public final class Host {
 
     var attached: [NetworkInterface]
     /// All addresses of all interfaces: asked about twice for every packet.
-    private(set) var locals: [IPv4Address] = []
+    private(set) var locals: [IPAddress] = []
     var routing = RoutingTable()
     var echoes = EchoTable()
     var udp: UDPTable
@@ -59,7 +59,7 @@ public final class Host {
             InterfaceConfiguration(
                 name: "lo", mac: MACAddress(rawValue: 0), mtu: NetworkInterface.loopbackMTU, dhcp: false),
             isUp: true)
-        lo.addresses = [IPv4Prefix(.loopback, length: 8)].compactMap { $0 }
+        lo.addresses = [IPPrefix(.loopback, length: 8)].compactMap { $0 }
         attached = [lo]
         locals = [.loopback]
         tcp.paths = self
@@ -102,7 +102,7 @@ public final class Host {
         if isUp {
             interface.neighbours.restart(now: now)
             interface.watches = interface.addresses.map {
-                AddressWatch($0.address, isLeased: $0 == interface.lease?.prefix, now: now)
+                AddressWatch($0.address, isLeased: $0.address == interface.lease?.address, now: now)
             }
             perform(interface.dhcp?.linkUp(now: now) ?? [], on: interface, now: now)
         } else {
@@ -113,7 +113,7 @@ public final class Host {
 
     /// Gives an interface a fixed address; `gateway` becomes a default route.
     public func configure(
-        _ id: InterfaceID, address: IPv4Prefix, gateway: IPv4Address? = nil, nameServers: [IPv4Address] = [],
+        _ id: InterfaceID, address: IPPrefix, gateway: IPAddress? = nil, nameServers: [IPAddress] = [],
         now: Instant
     ) throws(HostError) {
         guard let interface = interface(id) else { throw .noSuchInterface(id) }
@@ -123,7 +123,7 @@ public final class Host {
         routing.add(RouteEntry(address, via: nil, on: id, origin: .connected))
         if let gateway {
             if !address.contains(gateway) {
-                routing.add(RouteEntry(IPv4Prefix(host: gateway), via: nil, on: id))
+                routing.add(RouteEntry(IPPrefix(host: gateway), via: nil, on: id))
             }
             routing.add(RouteEntry(.everything, via: gateway, on: id))
         }

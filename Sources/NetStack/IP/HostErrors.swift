@@ -7,9 +7,9 @@ import Bytes
 public enum HostError: Error, Hashable, Sendable {
     case noSuchInterface(InterfaceID)
     /// No route leads to the destination.
-    case noRoute(IPv4Address)
+    case noRoute(IPAddress)
     /// The address is not one of this node's.
-    case notLocal(IPv4Address)
+    case notLocal(IPAddress)
     case portInUse(UInt16)
     /// No free port in the dynamic range.
     case noFreePort
@@ -49,13 +49,13 @@ public struct EchoID: Hashable, Sendable { let rawValue: UInt32 }
 public enum EchoEvent: Equatable, Sendable {
     case reply(EchoReply)
     /// The network answered with an error; `from` is who said so.
-    case failed(sequence: UInt16, error: PathError, from: IPv4Address)
+    case failed(sequence: UInt16, error: PathError, from: IPAddress)
 }
 
 /// An echo reply that was waited for.
 public struct EchoReply: Equatable, Sendable {
     public var sequence: UInt16
-    public var from: IPv4Address
+    public var from: IPAddress
     /// ICMP bytes: the payload and the 8-byte header, as `ping` counts.
     public var bytes: Int
     public var ttl: UInt8
@@ -97,9 +97,9 @@ public struct ResolvedName: Equatable, Sendable {
     public var canonicalName: String
     /// The name that was asked for in the end, before aliases.
     public var queriedName: String
-    public var addresses: [IPv4Address]
+    public var addresses: [IPAddress]
     /// Who answered; `nil` for literal addresses and `localhost`.
-    public var server: IPv4Address?
+    public var server: IPAddress?
 }
 
 /// Why a name was not resolved.
@@ -113,9 +113,9 @@ public enum ResolveError: Error, Equatable, Sendable {
     /// No server answered in time.
     case timedOut(String)
     /// The server said so: 1 FORMERR, 2 SERVFAIL, 4 NOTIMP, 5 REFUSED (RFC 1035, 4.1.1).
-    case refused(code: UInt8, server: IPv4Address)
+    case refused(code: UInt8, server: IPAddress)
     /// The answer does not fit into a UDP message; DNS over TCP is not spoken.
-    case truncated(server: IPv4Address)
+    case truncated(server: IPAddress)
     case aliasLoop(String)
     case tooManyQueries(limit: Int)
 }

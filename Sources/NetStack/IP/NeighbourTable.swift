@@ -12,7 +12,7 @@ import Link
 
 /// An ARP request to be sent: to everybody, or to the MAC that is being checked.
 struct NeighbourRequest: Equatable {
-    var address: IPv4Address
+    var address: IPAddress
     var unicast: MACAddress?
 }
 
@@ -44,15 +44,15 @@ struct NeighbourTable {
         var pendingBytes = 0
     }
 
-    private(set) var entries: [IPv4Address: Entry] = [:]
+    private(set) var entries: [IPAddress: Entry] = [:]
     /// Requests that wait to be sent.
     private(set) var requests: [NeighbourRequest] = []
     /// Addresses whose entries have a deadline that must be met.
-    private var timed: Set<IPv4Address> = []
+    private var timed: Set<IPAddress> = []
 
     /// The MAC of `address`, and until when that needs no further check. Without one the search has
     /// begun when this returns `nil`: `hold` the packet.
-    mutating func lookup(_ address: IPv4Address, now: Instant) -> (mac: MACAddress, until: Instant)? {
+    mutating func lookup(_ address: IPAddress, now: Instant) -> (mac: MACAddress, until: Instant)? {
         guard let entry = entries[address] else {
             makeRoom()
             ask(address, .incomplete(tries: 1), now: now)
@@ -71,7 +71,7 @@ struct NeighbourTable {
         }
     }
 
-    private mutating func ask(_ address: IPv4Address, _ state: State, now: Instant) {
+    private mutating func ask(_ address: IPAddress, _ state: State, now: Instant) {
         entries[address, default: Entry(state: state, due: now)].state = state
         entries[address]?.due = now + Self.retransmit
         timed.insert(address)
@@ -84,7 +84,7 @@ struct NeighbourTable {
 
     /// Keeps a frame until `address` is known. The first is never lost; when too many wait, the new
     /// one is refused: its sender has others on the way.
-    mutating func hold(_ frame: [UInt8], for address: IPv4Address) -> Bool {
+    mutating func hold(_ frame: [UInt8], for address: IPAddress) -> Bool {
         guard var entry = entries[address] else { return false }
         let isRoom = entry.pending.count < Self.pendingLimit && entry.pendingBytes + frame.count <= Self.pendingBytes
         guard entry.pending.isEmpty || isRoom else { return false }
@@ -98,7 +98,7 @@ struct NeighbourTable {
     /// Takes what an ARP packet says about its sender (RFC 826, "merge"); returns the frames that
     /// waited for it. A new entry is made only when `creating` (the packet was for us).
     mutating func learn(
-        _ address: IPv4Address, _ mac: MACAddress, creating: Bool, isAnswer: Bool, now: Instant
+        _ address: IPAddress, _ mac: MACAddress, creating: Bool, isAnswer: Bool, now: Instant
     ) -> [[UInt8]] {
         guard var entry = entries[address] else {
             guard creating else { return [] }
@@ -124,9 +124,9 @@ struct NeighbourTable {
     }
 
     /// Repeats requests that are due; returns the frames whose neighbour did not answer.
-    mutating func advance(to now: Instant) -> [(IPv4Address, [[UInt8]])] {
+    mutating func advance(to now: Instant) -> [(IPAddress, [[UInt8]])] {
         guard let deadline = nextDeadline, deadline <= now else { return [] }
-        var failed: [(IPv4Address, [[UInt8]])] = []
+        var failed: [(IPAddress, [[UInt8]])] = []
         for address in timed.sorted() {
             guard let entry = entries[address], entry.due <= now else { continue }
             switch entry.state {
@@ -161,7 +161,7 @@ struct NeighbourTable {
         }
     }
 
-    private mutating func set(_ address: IPv4Address, _ state: State, now: Instant) {
+    private mutating func set(_ address: IPAddress, _ state: State, now: Instant) {
         entries[address]?.state = state
         entries[address]?.due = now
         timed.remove(address)
@@ -184,7 +184,7 @@ struct NeighbourTable {
         }
     }
 
-    private mutating func remove(_ address: IPv4Address) {
+    private mutating func remove(_ address: IPAddress) {
         entries[address] = nil
         timed.remove(address)
     }

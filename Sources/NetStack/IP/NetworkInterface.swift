@@ -15,9 +15,9 @@ final class NetworkInterface {
     var isUp: Bool
     /// The largest IP packet in bytes: the configured one, or the lease's within what the NIC allows.
     var mtu: Int
-    var addresses: [IPv4Prefix] = []
+    var addresses: [IPPrefix] = []
     /// As configured; a lease brings its own.
-    var nameServers: [IPv4Address] = []
+    var nameServers: [IPAddress] = []
     var dhcp: DHCPClient?
     var watches: [AddressWatch] = []
     var neighbours = NeighbourTable()
@@ -44,21 +44,24 @@ final class NetworkInterface {
     /// The lease whose address, routes and MTU are in effect.
     var applied: DHCPLease?
 
-    func owns(_ address: IPv4Address) -> Bool {
+    /// The lease's first, then the configured ones.
+    var knownNameServers: [IPAddress] { (lease?.nameServers.map { IPAddress($0) } ?? []) + nameServers }
+
+    func owns(_ address: IPAddress) -> Bool {
         for prefix in addresses where prefix.address == address { return true }
         return false
     }
 
     /// The limited broadcast, or the directed one of an address here.
-    func isBroadcast(_ address: IPv4Address) -> Bool {
+    func isBroadcast(_ address: IPAddress) -> Bool {
         if address.isBroadcast { return true }
         for prefix in addresses where prefix.broadcast == address { return true }
         return false
     }
 
-    /// The source for packets that leave here: the address whose network holds `target`, else the first.
-    func source(towards target: IPv4Address) -> IPv4Address? {
-        (addresses.first { $0.contains(target) } ?? addresses.first)?.address
+    /// The source for packets that leave here: the address whose network holds `target`, else the first of its family.
+    func source(towards target: IPAddress) -> IPAddress? {
+        (addresses.first { $0.contains(target) } ?? addresses.first { $0.address.family == target.family })?.address
     }
 
     var nextDeadline: Instant? {
@@ -79,15 +82,15 @@ final class NetworkInterface {
 /// The last destination of a TCP segment with the MAC it went to, so that a stream asks the routing and
 /// neighbour tables once, not per segment.
 struct HopCache {
-    private var destination = IPv4Address.any
+    private var destination = IPAddress.any
     private var mac = MACAddress(rawValue: 0)
     private var until = Instant(nanoseconds: 0)
 
-    func mac(for destination: IPv4Address, now: Instant) -> MACAddress? {
+    func mac(for destination: IPAddress, now: Instant) -> MACAddress? {
         destination == self.destination && now < until ? mac : nil
     }
 
-    mutating func remember(_ destination: IPv4Address, _ mac: MACAddress, until: Instant) {
+    mutating func remember(_ destination: IPAddress, _ mac: MACAddress, until: Instant) {
         self.destination = destination
         self.mac = mac
         self.until = until

@@ -39,7 +39,7 @@ struct Reassembly {
     enum Outcome {
         /// More fragments are missing.
         case waiting
-        /// The whole payload.
+        /// The whole packet: the header that the fragments shared, less options, and the payload.
         case complete([UInt8])
         case refused
     }
@@ -60,9 +60,22 @@ struct Reassembly {
             return .refused
         }
         datagram.copy(range, from: frame, at: offset)
-        if datagram.isComplete { return .complete(datagram.bytes) }
+        if datagram.isComplete { return .complete(Self.packet(header, datagram.bytes)) }
         datagrams[key] = datagram
         return .waiting
+    }
+
+    private static func packet(_ header: IPv4Header, _ payload: [UInt8]) -> [UInt8] {
+        var whole = IPv4Header(from: header.source, to: header.destination, header.proto, payloadLength: payload.count)
+        whole.trafficClass = header.trafficClass
+        whole.identification = header.identification
+        whole.dontFragment = header.dontFragment
+        whole.timeToLive = header.timeToLive
+        let room = [UInt8](unsafeUninitializedCapacity: IPv4Header.size) { buffer, count in
+            var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer))
+            count = (try? whole.write(to: &writer)) == nil ? 0 : writer.offset
+        }
+        return room + payload
     }
 
     /// Gives up what took too long; returns how many datagrams.

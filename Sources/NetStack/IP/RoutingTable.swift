@@ -22,12 +22,12 @@ struct RoutingTable {
 
     /// The route to `destination` over an interface that is up; when there is none, the one that would be taken if its
     /// interface were: what waits there goes on when the link is back.
-    func lookup(_ destination: IPv4Address, whereUp isUp: (InterfaceID) -> Bool) -> RouteEntry? {
+    func lookup(_ destination: IPAddress, whereUp isUp: (InterfaceID) -> Bool) -> RouteEntry? {
         entries.first { $0.destination.contains(destination) && isUp($0.interface) } ?? lookup(destination)
     }
 
     /// The route to `destination`, if `interface` is given only by that one.
-    func lookup(_ destination: IPv4Address, on interface: InterfaceID? = nil) -> RouteEntry? {
+    func lookup(_ destination: IPAddress, on interface: InterfaceID? = nil) -> RouteEntry? {
         entries.first { $0.destination.contains(destination) && (interface == nil || $0.interface == interface) }
     }
 
@@ -35,29 +35,27 @@ struct RoutingTable {
     /// option 3. A router outside of the own prefix gets a host route on the link first, as /32
     /// leases need.
     mutating func add(_ lease: DHCPLease, on interface: InterfaceID) {
-        add(RouteEntry(lease.prefix, via: nil, on: interface, origin: .connected))
+        let network = IPPrefix(lease.prefix)
+        add(RouteEntry(network, via: nil, on: interface, origin: .connected))
         if lease.classlessRoutes.isEmpty {
-            if let router = lease.routers.first { addDefault(router, lease, interface) }
+            guard let router = lease.routers.first.map({ IPAddress($0) }) else { return }
+            reach(router, network, interface)
+            add(RouteEntry(.everything, via: router, on: interface, origin: .dhcp))
             return
         }
         for route in lease.classlessRoutes {
-            let gateway = route.gateway.isUnspecified ? nil : route.gateway
-            add(RouteEntry(route.destination, via: gateway, on: interface, origin: .dhcp))
+            let gateway = route.gateway.isUnspecified ? nil : IPAddress(route.gateway)
+            add(RouteEntry(IPPrefix(route.destination), via: gateway, on: interface, origin: .dhcp))
         }
         for route in lease.classlessRoutes where !route.gateway.isUnspecified {
-            reach(route.gateway, lease, interface)
+            reach(IPAddress(route.gateway), network, interface)
         }
-    }
-
-    private mutating func addDefault(_ router: IPv4Address, _ lease: DHCPLease, _ interface: InterfaceID) {
-        reach(router, lease, interface)
-        add(RouteEntry(.everything, via: router, on: interface, origin: .dhcp))
     }
 
     /// Makes sure that `router` itself is on the link.
-    private mutating func reach(_ router: IPv4Address, _ lease: DHCPLease, _ interface: InterfaceID) {
+    private mutating func reach(_ router: IPAddress, _ network: IPPrefix, _ interface: InterfaceID) {
         let way = lookup(router, on: interface)
-        if lease.prefix.contains(router) || (way?.gateway == nil && way != nil) { return }
-        add(RouteEntry(IPv4Prefix(host: router), via: nil, on: interface, origin: .dhcp))
+        if network.contains(router) || (way?.gateway == nil && way != nil) { return }
+        add(RouteEntry(IPPrefix(host: router), via: nil, on: interface, origin: .dhcp))
     }
 }

@@ -16,12 +16,12 @@ public struct InterfaceEntry: Equatable, Sendable {
     public var isUp: Bool
     /// The largest IP packet in bytes.
     public var mtu: Int
-    public var addresses: [IPv4Prefix]
+    public var addresses: [IPPrefix]
     public var dhcp: DHCPStatus
     /// When the lease ends; `nil` without a lease and for an infinite one.
     public var leaseEnds: Instant?
     /// Name servers and search list learnt on this interface.
-    public var nameServers: [IPv4Address]
+    public var nameServers: [IPAddress]
     public var searchList: [String]
     public var counters: InterfaceCounters
 }
@@ -35,16 +35,16 @@ public struct RouteEntry: Hashable, Sendable {
         case manual = "static"
     }
 
-    /// The destination; `IPv4Prefix.everything` is the default route.
-    public var destination: IPv4Prefix
+    /// The destination; `IPPrefix.everything` is the default route.
+    public var destination: IPPrefix
     /// The next hop; `nil` when the destination is on the link.
-    public var gateway: IPv4Address?
+    public var gateway: IPAddress?
     public var interface: InterfaceID
     public var metric: UInt32
     public var origin: Origin
 
     public init(
-        _ destination: IPv4Prefix, via gateway: IPv4Address?, on interface: InterfaceID, metric: UInt32 = 0,
+        _ destination: IPPrefix, via gateway: IPAddress?, on interface: InterfaceID, metric: UInt32 = 0,
         origin: Origin = .manual
     ) {
         self.destination = destination.asNetwork
@@ -59,7 +59,7 @@ public struct RouteEntry: Hashable, Sendable {
 public struct NeighbourEntry: Equatable, Sendable {
     public enum State: String, Sendable { case incomplete, reachable, stale, probe, failed }
 
-    public var address: IPv4Address
+    public var address: IPAddress
     public var interface: InterfaceID
     /// `nil` while the address is not resolved.
     public var mac: MACAddress?

@@ -15,13 +15,13 @@ public protocol BufferSource: AnyObject {
 /// The way to a destination as it is now.
 public struct TransportPath: Equatable, Sendable {
     /// The address that packets carry as their source.
-    public var source: IPv4Address
+    public var source: IPAddress
     /// The interface they leave by; `InterfaceID.loopback` for addresses of this node.
     public var interface: InterfaceID
     /// The largest IP packet in bytes, header included.
     public var mtu: Int
 
-    public init(source: IPv4Address, interface: InterfaceID, mtu: Int) {
+    public init(source: IPAddress, interface: InterfaceID, mtu: Int) {
         self.source = source
         self.interface = interface
         self.mtu = mtu
@@ -31,19 +31,21 @@ public struct TransportPath: Equatable, Sendable {
 /// Answers which way a destination lies. `Host` is the one implementation outside of tests.
 public protocol PathSource: AnyObject {
     /// `nil` when no route leads to `destination`, or `source` is given and not an address of this node.
-    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath?
+    func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath?
     /// Whether `address` is one of this node's own (127.0.0.0/8 included).
-    func isLocal(_ address: IPv4Address) -> Bool
+    func isLocal(_ address: IPAddress) -> Bool
 }
 
-/// A segment that a transport has written behind the head-room of IP and Ethernet.
+/// A segment that a transport has written; the room that its IP header needs lies before it.
 public struct PlacedSegment: Equatable, Sendable {
-    public var source: IPv4Address
-    public var destination: IPv4Address
+    public var source: IPAddress
+    public var destination: IPAddress
     /// Bytes of the segment, transport header included.
     public var length: Int
+    /// Where it starts in the room: behind the IP header of its family.
+    public var offset: Int { destination.family.headerSize }
 
-    public init(source: IPv4Address, destination: IPv4Address, length: Int) {
+    public init(source: IPAddress, destination: IPAddress, length: Int) {
         self.source = source
         self.destination = destination
         self.length = length
@@ -52,8 +54,8 @@ public struct PlacedSegment: Equatable, Sendable {
 
 /// A received segment: where it lies in its frame and who sent it to whom.
 public struct SegmentView {
-    public let source: IPv4Address
-    public let destination: IPv4Address
+    public let source: IPAddress
+    public let destination: IPAddress
     public let frame: FrameView
     /// Offset of the transport header in the frame, in bytes.
     public let offset: Int
@@ -63,7 +65,7 @@ public struct SegmentView {
     public let checksumTrusted: Bool
 
     public init(
-        from source: IPv4Address, to destination: IPv4Address, frame: FrameView, at offset: Int, length: Int,
+        from source: IPAddress, to destination: IPAddress, frame: FrameView, at offset: Int, length: Int,
         checksumTrusted: Bool
     ) {
         self.source = source
@@ -83,7 +85,7 @@ public enum PathError: Error, Hashable, Sendable {
     case packetTooBig(mtu: Int)
     case timeExceeded
     /// Nobody answered the ARP request for the next hop.
-    case neighbourUnreachable(IPv4Address)
+    case neighbourUnreachable(IPAddress)
 }
 
 extension PathError: CustomStringConvertible {
@@ -107,14 +109,14 @@ extension PathError: CustomStringConvertible {
 public struct QuotedError: Equatable, Sendable {
     public var error: PathError
     /// Who said it; this node itself for `neighbourUnreachable`.
-    public var reporter: IPv4Address
+    public var reporter: IPAddress
     public var local: Endpoint
     public var remote: Endpoint
     /// Bytes 4…7 of the quoted transport header: TCP's sequence number.
     public var sequence: UInt32
 
     public init(
-        _ error: PathError, reporter: IPv4Address, local: Endpoint, remote: Endpoint, sequence: UInt32
+        _ error: PathError, reporter: IPAddress, local: Endpoint, remote: Endpoint, sequence: UInt32
     ) {
         self.error = error
         self.reporter = reporter

@@ -23,6 +23,9 @@ public struct DHCPLease: Equatable, Sendable {
     public var rebinding: Instant?
     public var end: Instant?
 
+    /// The leased address alone, as the host's tables know it.
+    var address: IPAddress { IPAddress(prefix.address) }
+
     /// The least length a lease is taken to have, so that no server can make us ask in a loop.
     static let minimumSeconds: UInt32 = 10
 

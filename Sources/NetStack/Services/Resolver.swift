@@ -6,7 +6,7 @@ import Bytes
 
 /// A query as it must leave: from `port` of this node to port 53 of `server`.
 struct ResolverDatagram: Equatable {
-    var server: IPv4Address
+    var server: IPAddress
     var port: UInt16
     var message: DNSMessage
 }
@@ -28,7 +28,7 @@ struct Resolver {
         /// What is asked for now: the candidate, or what it is an alias of.
         var target: DNSName
         var aliases = 0
-        var servers: [IPv4Address]
+        var servers: [IPAddress]
         /// Count of transmissions: server and round follow from it.
         var attempt = 0
         var id: UInt16
@@ -39,7 +39,7 @@ struct Resolver {
         /// A name of the list existed, without an address.
         var sawName = false
 
-        var server: IPv4Address { servers[attempt % servers.count] }
+        var server: IPAddress { servers[attempt % servers.count] }
     }
 
     private var random: SeededGenerator
@@ -55,7 +55,7 @@ struct Resolver {
 
     /// - Parameter isPortFree: whether a local UDP port can be used.
     mutating func start(
-        _ text: String, servers: [IPv4Address], search: [DNSName], now: Instant, isPortFree: (UInt16) -> Bool
+        _ text: String, servers: [IPAddress], search: [DNSName], now: Instant, isPortFree: (UInt16) -> Bool
     ) -> QueryID {
         lastID &+= 1
         let id = QueryID(rawValue: lastID)
@@ -77,7 +77,7 @@ struct Resolver {
 
     /// Literal addresses, and the names that never leave the node (RFC 6761, 6.3).
     private static func known(_ text: String) -> ResolvedName? {
-        let address = IPv4Address(text) ?? (text.lowercased() == "localhost" ? .loopback : nil)
+        let address = IPAddress(text) ?? (text.lowercased() == "localhost" ? .loopback : nil)
         return address.map { ResolvedName(canonicalName: text, queriedName: text, addresses: [$0], server: nil) }
     }
 
@@ -231,10 +231,10 @@ struct Resolver {
 }
 
 extension DNSMessage {
-    fileprivate func addresses(of name: DNSName) -> [IPv4Address] {
+    fileprivate func addresses(of name: DNSName) -> [IPAddress] {
         answers.compactMap { record in
             guard case .address(let address) = record.value, record.name == name else { return nil }
-            return address
+            return IPAddress(address)
         }
     }
 

@@ -1,45 +1,30 @@
-// From the endpoints of a segment to the connection: open addressing with linear probing, no
-// allocation per lookup, keyed hash so that a peer cannot choose collisions.
+// From the endpoints of a segment to the connection: open addressing with linear probing, no allocation per lookup, keyed
+// hash so that a peer cannot choose collisions. A place holds hash and slot; the endpoints lie in the connection itself.
 
 /// Both endpoints of a connection.
 struct TCPKey: Hashable {
-    /// Local address in the upper half, remote in the lower.
-    var addresses: UInt64
-    /// Local port in the upper half, remote in the lower.
-    var ports: UInt32
-
-    init(local: Endpoint, remote: Endpoint) {
-        addresses = UInt64(local.address.rawValue) << 32 | UInt64(remote.address.rawValue)
-        ports = UInt32(local.port) << 16 | UInt32(remote.port)
-    }
-
-    var local: Endpoint {
-        Endpoint(
-            IPv4Address(rawValue: UInt32(truncatingIfNeeded: addresses >> 32)),
-            UInt16(truncatingIfNeeded: ports >> 16))
-    }
-    var remote: Endpoint {
-        Endpoint(
-            IPv4Address(rawValue: UInt32(truncatingIfNeeded: addresses)), UInt16(truncatingIfNeeded: ports))
-    }
+    var local: Endpoint
+    var remote: Endpoint
 }
 
 /// Maps endpoints to slots.
 final class ConnectionTable {
     private struct Entry {
-        var addresses: UInt64 = 0
-        var ports: UInt32 = 0
+        var hash: UInt32 = 0
         /// One more than the slot; 0: empty.
         var mark: UInt32 = 0
     }
 
     private let secrets: TCPSecrets
+    private let slots: ConnectionSlots
     @exclusivity(unchecked) private var entries: UnsafeMutablePointer<Entry>
     @exclusivity(unchecked) private var mask: Int
     private(set) var count = 0
 
-    init(secrets: TCPSecrets) {
+    /// - Parameter slots: where the connections are whose slots will be entered.
+    init(secrets: TCPSecrets, slots: ConnectionSlots) {
         self.secrets = secrets
+        self.slots = slots
         mask = 63
         entries = Self.allocate(64)
     }
@@ -59,18 +44,27 @@ final class ConnectionTable {
 
     /// Where the key is, or the empty place where it would go. At most half of the places are taken.
     private func position(_ key: TCPKey) -> Int {
-        var at = secrets.bucket(key) & mask
-        while entries[at].mark != 0, entries[at].addresses != key.addresses || entries[at].ports != key.ports {
+        let hash = secrets.bucket(key)
+        var at = Int(hash) & mask
+        while entries[at].mark != 0, entries[at].hash != hash || !isIn(entries[at].mark &- 1, key) {
             at = (at &+ 1) & mask
         }
         return at
     }
 
-    /// The key must not be in the table.
+    private func isIn(_ slot: UInt32, _ key: TCPKey) -> Bool { slots.pointer(slot)?.pointee.key == key }
+
+    /// The key must not be in the table; `slot` holds a connection with that key until it is removed.
     func insert(_ key: TCPKey, slot: UInt32) {
         if (count &+ 1) &* 2 > mask { grow() }
-        entries[position(key)] = Entry(addresses: key.addresses, ports: key.ports, mark: slot &+ 1)
+        place(Entry(hash: secrets.bucket(key), mark: slot &+ 1))
         count &+= 1
+    }
+
+    private func place(_ entry: Entry) {
+        var at = Int(entry.hash) & mask
+        while entries[at].mark != 0 { at = (at &+ 1) & mask }
+        entries[at] = entry
     }
 
     private func grow() {
@@ -78,15 +72,8 @@ final class ConnectionTable {
         let oldCount = mask &+ 1
         entries = Self.allocate(oldCount &* 2)
         mask = oldCount &* 2 &- 1
-        for i in 0..<oldCount where old[i].mark != 0 { entries[position(key(of: old[i]))] = old[i] }
+        for i in 0..<oldCount where old[i].mark != 0 { place(old[i]) }
         old.deallocate()
-    }
-
-    private func key(of entry: Entry) -> TCPKey {
-        var key = TCPKey(local: Endpoint(.any, 0), remote: Endpoint(.any, 0))
-        key.addresses = entry.addresses
-        key.ports = entry.ports
-        return key
     }
 
     /// Takes the key out and closes the gap, so that no search ends early.
@@ -100,7 +87,7 @@ final class ConnectionTable {
             repeat {
                 at = (at &+ 1) & mask
                 if entries[at].mark == 0 { return }
-            } while isBetween(secrets.bucket(self.key(of: entries[at])) & mask, gap, at)
+            } while isBetween(Int(entries[at].hash) & mask, gap, at)
             entries[gap] = entries[at]
             gap = at
         }

@@ -20,13 +20,25 @@ struct SipHash {
         return z ^ z >> 31
     }
 
-    /// The hash of two words; the length is fixed, so it does not enter.
-    func hash(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    /// The hash of both endpoints: two words when both are IPv4's, which is most of the work saved, else five and their
+    /// length. That a long input ends in its length keeps it apart from every short one.
+    func hash(_ key: TCPKey) -> UInt64 {
         var v = State(
             k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261,
             k1 ^ 0x7465_6462_7974_6573)
-        v.absorb(a)
-        v.absorb(b)
+        let (local, remote) = (key.local.address, key.remote.address)
+        let ports = UInt64(key.local.port) << 16 | UInt64(key.remote.port)
+        if local.isIPv4, remote.isIPv4 {
+            v.absorb(local.low << 32 | remote.low & 0xffff_ffff)
+            v.absorb(ports)
+        } else {
+            v.absorb(local.high)
+            v.absorb(local.low)
+            v.absorb(remote.high)
+            v.absorb(remote.low)
+            v.absorb(ports)
+            v.absorb(40)
+        }
         v.c ^= 0xff
         for _ in 0..<4 { v.round() }
         return v.a ^ v.b ^ v.c ^ v.d
@@ -87,23 +99,17 @@ struct TCPSecrets {
 
     /// RFC 6528, 3: ISN = M + F(connection), where M counts four-microsecond ticks.
     func initialSequence(_ key: TCPKey, now: UInt64) -> SequenceNumber {
-        let f = sequences.hash(key.addresses, UInt64(key.ports))
+        let f = sequences.hash(key)
         return SequenceNumber(UInt32(truncatingIfNeeded: now / 4000) &+ UInt32(truncatingIfNeeded: f))
     }
 
     /// RFC 7323, 5.4: what is added to the clock of one connection.
-    func timestampOffset(_ key: TCPKey) -> UInt32 {
-        UInt32(truncatingIfNeeded: timestamps.hash(key.addresses, UInt64(key.ports)))
-    }
+    func timestampOffset(_ key: TCPKey) -> UInt32 { UInt32(truncatingIfNeeded: timestamps.hash(key)) }
 
     /// RFC 6056, 3.3.3: where the search for a port towards `remote` begins.
-    func portOffset(local: IPv4Address, remote: Endpoint) -> UInt32 {
-        UInt32(
-            truncatingIfNeeded: ports.hash(
-                UInt64(local.rawValue) << 32 | UInt64(remote.address.rawValue), UInt64(remote.port)))
+    func portOffset(local: IPAddress, remote: Endpoint) -> UInt32 {
+        UInt32(truncatingIfNeeded: ports.hash(TCPKey(local: Endpoint(local, 0), remote: remote)))
     }
 
-    func bucket(_ key: TCPKey) -> Int {
-        Int(truncatingIfNeeded: buckets.hash(key.addresses, UInt64(key.ports)) >> 1)
-    }
+    func bucket(_ key: TCPKey) -> UInt32 { UInt32(truncatingIfNeeded: buckets.hash(key)) }
 }

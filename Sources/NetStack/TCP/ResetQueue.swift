@@ -17,7 +17,7 @@ struct TCPReset {
             sourcePort: key.local.port, destinationPort: key.remote.port, sequence: sequence,
             acknowledgement: acknowledgement, flags: flags)
         guard let size = header.write(into: room) else { return nil }
-        var sum = IPv4Header.pseudoHeader(from: key.local.address, to: key.remote.address, .tcp, length: size)
+        var sum = InternetChecksum.pseudoHeader(from: key.local.address, to: key.remote.address, .tcp, length: size)
         sum.add(UnsafeRawBufferPointer(rebasing: room[0..<size]))
         header.checksum = sum.checksum
         room.setBig16(16, header.checksum)

@@ -123,7 +123,7 @@ extension TCPConnection {
     /// RFC 1191, 3 and 6.5; 0 comes from routers older than that RFC. Below 576 is not believed.
     private mutating func lowerPath(mtu: Int) {
         let mtu = max(mtu, 576)
-        guard mtu &- 20 < pathRoom else { return }
+        guard mtu &- key.remote.address.family.headerSize < pathRoom else { return }
         setPath(mtu: mtu)
         guard isSynchronized else { return }
         send.next = send.una

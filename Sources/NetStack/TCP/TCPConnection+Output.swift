@@ -153,9 +153,8 @@ extension TCPConnection {
 
     private mutating func header(for plan: TCPPlan, _ turn: TCPTurn) -> TCPHeader {
         var header = TCPHeader(
-            sourcePort: UInt16(truncatingIfNeeded: key.ports >> 16),
-            destinationPort: UInt16(truncatingIfNeeded: key.ports),
-            sequence: plan.sequence.rawValue, flags: plan.flags)
+            sourcePort: key.local.port, destinationPort: key.remote.port, sequence: plan.sequence.rawValue,
+            flags: plan.flags)
         if plan.flags.contains(.ack) { header.acknowledgement = receive.next.rawValue }
         if plan.flags.contains(.syn) {
             addSynOptions(&header, turn)
@@ -199,9 +198,8 @@ extension TCPConnection {
     /// Writes header, text and checksum in one pass.
     private func place(_ header: inout TCPHeader, _ plan: TCPPlan, into room: UnsafeMutableRawBufferPointer) -> Int? {
         let length = header.size &+ plan.count
-        let source = IPv4Address(rawValue: UInt32(truncatingIfNeeded: key.addresses >> 32))
-        let destination = IPv4Address(rawValue: UInt32(truncatingIfNeeded: key.addresses))
-        var sum = IPv4Header.pseudoHeader(from: source, to: destination, .tcp, length: length)
+        var sum = InternetChecksum.pseudoHeader(
+            from: key.local.address, to: key.remote.address, .tcp, length: length)
         guard let size = header.write(into: room, addingTo: &sum), length <= room.count, let base = room.baseAddress
         else { return nil }
         if plan.count > 0 {

@@ -208,7 +208,8 @@ struct TCPConnection {
 
     /// RFC 9293, 3.7.1; RFC 6691: the MTU less fixed headers; options come off the payload.
     mutating func setPath(mtu: Int) {
-        pathRoom = min(max(mtu &- 20, 68), 65_515)
+        let header = key.remote.address.family.headerSize
+        pathRoom = min(max(mtu &- header, 68), 65_535 &- header)
         settleSegmentSize()
     }
 

@@ -30,7 +30,7 @@ extension TCPLayer {
     }
 
     /// RFC 6056, 3.3.3: a port that nobody can foresee and that is free towards this destination.
-    private func choosePort(_ wanted: UInt16, source: IPv4Address, remote: Endpoint) throws(TCPError) -> UInt16 {
+    private func choosePort(_ wanted: UInt16, source: IPAddress, remote: Endpoint) throws(TCPError) -> UInt16 {
         if wanted != 0 {
             let local = Endpoint(source, wanted)
             guard connections.find(TCPKey(local: local, remote: remote)) == nil else { throw .addressInUse(local) }
@@ -50,7 +50,7 @@ extension TCPLayer {
 
     /// RFC 9293, 3.10.1 (passive OPEN). `address` nil: every local address; `port` 0: a free one.
     public func listen(
-        on port: UInt16, address: IPv4Address? = nil, backlog: Int = 128
+        on port: UInt16, address: IPAddress? = nil, backlog: Int = 128
     ) throws(TCPError) -> TCPSocketID {
         let address = address ?? .any
         if port != 0 {

@@ -32,7 +32,7 @@ extension TCPLayer {
         let payload = TCPPayload(
             frame: segment.frame, offset: segment.offset &+ size, count: segment.length &- size)
         if !segment.checksumTrusted {
-            var sum = IPv4Header.pseudoHeader(
+            var sum = InternetChecksum.pseudoHeader(
                 from: segment.source, to: segment.destination, .tcp, length: segment.length)
             sum.add(UnsafeRawBufferPointer(rebasing: headerRoom[0..<size]))
             payload.add(to: &sum)
@@ -117,21 +117,23 @@ extension TCPLayer {
 
     // MARK: out
 
-    /// Writes the next segment that leaves by `interface` at the start of `room`; `nil` when there is
-    /// none. Room for less than the path's MTU makes shorter segments; 61 bytes are the least.
+    /// Writes the next segment that leaves by `interface` into `room`, which begins where its IP header will: see
+    /// ``PlacedSegment/offset``. `nil` when there is none. Room for less than the path's MTU makes shorter segments;
+    /// 101 bytes are the least.
     public func transmit(
         into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, now: Instant
     ) -> PlacedSegment? {
-        guard room.count > TCPHeader.maximumSize else { return nil }
+        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize else { return nil }
         if !resets.isEmpty, let reset = resets.pop(interface) {
             counters.sent &+= 1
-            return reset.write(into: room)
+            return reset.write(into: Self.behindHeader(room, to: reset.key.remote.address))
         }
         guard let list = ready.firstIndex(where: { $0.interface == interface }) else { return nil }
         let turn = turn(now)
         while let slot = popReady(list) {
             guard let connection = slots.pointer(slot) else { continue }
-            let length = connection.pointee.write(into: room, turn)
+            let segmentRoom = Self.behindHeader(room, to: connection.pointee.key.remote.address)
+            let length = connection.pointee.write(into: segmentRoom, turn)
             guard let length else {
                 afterSilence(slot, connection, turn)
                 continue
@@ -142,6 +144,13 @@ extension TCPLayer {
             return PlacedSegment(source: key.local.address, destination: key.remote.address, length: length)
         }
         return nil
+    }
+
+    /// The room without its IP header. Callers have compared its size.
+    @inline(__always) private static func behindHeader(
+        _ room: UnsafeMutableRawBufferPointer, to destination: IPAddress
+    ) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: room[destination.family.headerSize...])
     }
 
     /// Whether `transmit` may have something for `interface`; false is certain.
@@ -184,7 +193,7 @@ extension TCPLayer {
     }
 
     /// `address` is no longer one of this node's: its connections end without a segment.
-    public func addressLost(_ address: IPv4Address, now: Instant) {
+    public func addressLost(_ address: IPAddress, now: Instant) {
         let turn = turn(now)
         for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
             guard let connection = slots.pointer(slot), connection.pointee.key.local.address == address,

@@ -33,7 +33,7 @@ public final class TCPLayer {
         settings = .allocate(capacity: 1)
         settings.initialize(to: configuration)
         secrets = TCPSecrets(seed: seed)
-        connections = ConnectionTable(secrets: secrets)
+        connections = ConnectionTable(secrets: secrets, slots: slots)
     }
 
     deinit {

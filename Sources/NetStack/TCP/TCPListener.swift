@@ -6,7 +6,7 @@ struct TCPListener {
     var isOpen = true
     var port: UInt16
     /// 0.0.0.0: every local address.
-    var address: IPv4Address
+    var address: IPAddress
     var backlog: Int
     /// In SYN-RECEIVED or waiting to be accepted.
     var waiting = 0
@@ -40,7 +40,7 @@ extension TCPLayer {
         return fallback
     }
 
-    func isListening(on port: UInt16, address: IPv4Address) -> Bool {
+    func isListening(on port: UInt16, address: IPAddress) -> Bool {
         listeners.contains { $0.isOpen && $0.port == port && ($0.address == address) }
     }
 
@@ -51,7 +51,7 @@ extension TCPLayer {
         return listener.isOpen && listener.generation == id.generation ? index : nil
     }
 
-    func addListener(_ port: UInt16, _ address: IPv4Address, _ backlog: Int) -> TCPSocketID {
+    func addListener(_ port: UInt16, _ address: IPAddress, _ backlog: Int) -> TCPSocketID {
         if let index = listeners.firstIndex(where: { !$0.isOpen }) {
             let generation = listeners[index].generation &+ 1
             listeners[index] = TCPListener(

@@ -60,8 +60,12 @@ extension MACAddress {
         try writer.big(UInt32(truncatingIfNeeded: rawValue))
     }
 
-    /// The group address of an IPv4 multicast group (RFC 1112, 6.4).
-    init(group: IPv4Address) { self.init(rawValue: 0x0100_5e00_0000 | UInt64(group.rawValue & 0x7f_ffff)) }
+    /// The group address of a multicast group (RFC 1112, 6.4; RFC 2464, 7).
+    init(group: IPAddress) {
+        self.init(
+            rawValue: group.isIPv4
+                ? 0x0100_5e00_0000 | group.low & 0x7f_ffff : 0x3333_0000_0000 | group.low & 0xffff_ffff)
+    }
 }
 
 extension IPv4Address {

@@ -1,5 +1,5 @@
-// IPv4 addresses, prefixes and endpoints: value, text, both directions (RFC 791, 3.2; RFC 4632, 3.1).
-// Knows nothing of routes or interfaces.
+// IPv4 addresses and prefixes as IPv4's own formats carry them: value, text, both directions (RFC 791, 3.2; RFC 4632,
+// 3.1). Everything above the wire speaks of an IPAddress.
 
 /// A 32-bit IPv4 address.
 public struct IPv4Address: Hashable, Sendable, Comparable, CustomStringConvertible {
@@ -108,18 +108,3 @@ public struct IPv4Prefix: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(address)/\(length)" }
 }
-
-/// An address and a port of TCP or UDP.
-public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
-    public var address: IPv4Address
-    public var port: UInt16
-
-    public init(_ address: IPv4Address, _ port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-
-    public var description: String { "\(address):\(port)" }
-}
-
-public typealias TCPEndpoint = Endpoint

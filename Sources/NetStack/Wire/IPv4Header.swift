@@ -109,16 +109,4 @@ public struct IPv4Header: Equatable, Sendable {
         fields.set32(16, destination.rawValue)
         room.setBig16(10, fields.sum.checksum)
     }
-
-    /// The sum of the pseudo header that TCP and UDP put before their own (RFC 9293, 3.1; RFC 768).
-    public static func pseudoHeader(
-        from source: IPv4Address, to destination: IPv4Address, _ proto: IPProtocol, length: Int
-    ) -> InternetChecksum {
-        var sum = InternetChecksum()
-        sum.add(long: source.rawValue)
-        sum.add(long: destination.rawValue)
-        sum.add(word: UInt16(proto.rawValue))
-        sum.add(word: UInt16(truncatingIfNeeded: length))
-        return sum
-    }
 }

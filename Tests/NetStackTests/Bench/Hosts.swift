@@ -8,8 +8,11 @@ import Testing
 
 let macA = MACAddress(0x52, 0x54, 0, 0, 0, 0x0a)
 let macB = MACAddress(0x52, 0x54, 0, 0, 0, 0x0b)
-let addressA = IPv4Address(10, 0, 0, 1)
-let addressB = IPv4Address(10, 0, 0, 2)
+let addressA = IPAddress(10, 0, 0, 1)
+let addressB = IPAddress(10, 0, 0, 2)
+/// The same addresses as IPv4's own formats carry them.
+let wireA = IPv4Address(10, 0, 0, 1)
+let wireB = IPv4Address(10, 0, 0, 2)
 
 /// A host with one interface that is up and has a fixed address.
 struct Station {
@@ -22,7 +25,7 @@ struct Station {
         host = Host(hostname: name, seed: seed, buffers: buffers)
         eth = host.addInterface(
             InterfaceConfiguration(name: "eth0", mac: mac, mtu: mtu, dhcp: prefix == nil))
-        if let prefix, let parsed = IPv4Prefix(prefix) {
+        if let prefix, let parsed = IPPrefix(prefix) {
             try? host.configure(eth, address: parsed, now: Instant(nanoseconds: 0))
         }
     }
@@ -80,7 +83,7 @@ func ipFrame(
 func udpPayload(
     _ source: Endpoint, _ destination: Endpoint, _ data: [UInt8]
 ) -> [UInt8] {
-    var sum = IPv4Header.pseudoHeader(
+    var sum = InternetChecksum.pseudoHeader(
         from: source.address, to: destination.address, .udp, length: 8 + data.count)
     var header = UDPHeader(from: source.port, to: destination.port, payloadLength: data.count)
     header.add(to: &sum)
@@ -96,6 +99,27 @@ func udpFrame(
         to: mac, from: sourceMAC,
         IPv4Header(from: source.address, to: destination.address, .udp, payloadLength: 0),
         udpPayload(source, destination, data))
+}
+
+extension IPv4Header {
+    /// A header between the addresses of two stations.
+    @_disfavoredOverload
+    init(from source: IPAddress, to destination: IPAddress, _ proto: IPProtocol, payloadLength: Int) {
+        self.init(
+            from: source.v4 ?? .any, to: destination.v4 ?? .any, proto, payloadLength: payloadLength)
+    }
+}
+
+extension ARPPacket {
+    /// A packet between the addresses of two stations.
+    @_disfavoredOverload
+    init(
+        _ operation: Operation, senderMAC: MACAddress, sender: IPAddress,
+        targetMAC: MACAddress = MACAddress(rawValue: 0), target: IPAddress
+    ) {
+        self.init(
+            operation, senderMAC: senderMAC, sender: sender.v4 ?? .any, targetMAC: targetMAC, target: target.v4 ?? .any)
+    }
 }
 
 /// An ICMP message with its checksum.
@@ -143,7 +167,8 @@ func udp(_ frame: [UInt8]) -> (header: UDPHeader, source: Endpoint, destination:
             let data = try? reader.span(udp.payloadLength)
         else { return nil }
         return (
-            udp, Endpoint(header.source, udp.source), Endpoint(header.destination, udp.destination), Array(data)
+            udp, Endpoint(IPAddress(header.source), udp.source),
+            Endpoint(IPAddress(header.destination), udp.destination), Array(data)
         )
     }
 }

@@ -16,7 +16,7 @@ final class ScriptedDHCPServer {
     /// Answers ARP for every address but the granted one, as passt does.
     var answersARP = true
     /// Every message that came, with the source address of its packet.
-    var received: [(message: DHCPMessage, source: IPv4Address)] = []
+    var received: [(message: DHCPMessage, source: IPAddress)] = []
 
     init(server: IPv4Address = IPv4Address(10, 0, 0, 254), address: IPv4Address = IPv4Address(10, 0, 0, 50)) {
         self.server = server
@@ -49,7 +49,7 @@ final class ScriptedDHCPServer {
         let target = message.clientAddress.isUnspecified ? address : message.clientAddress
         return [
             udpFrame(
-                to: message.mac, from: mac, Endpoint(server, 67), Endpoint(target, 68),
+                to: message.mac, from: mac, Endpoint(IPAddress(server), 67), Endpoint(IPAddress(target), 68),
                 bytes { try reply.write(to: &$0) })
         ]
     }

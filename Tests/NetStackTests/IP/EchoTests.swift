@@ -26,7 +26,7 @@ import Testing
     @Test("own addresses and all of 127/8 answer without a wire", arguments: ["10.0.0.1", "127.0.0.1", "127.8.9.10"])
     func loopback(text: String) throws {
         let station = Station("a", macA, "10.0.0.1/24")
-        let address = try #require(IPv4Address(text))
+        let address = try #require(IPAddress(text))
         let now = Instant(nanoseconds: 5)
         let echo = try station.host.openEcho(to: address)
         try station.host.sendEcho(echo, sequence: 3, payload: 60_000, now: now)

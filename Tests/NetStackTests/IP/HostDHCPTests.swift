@@ -22,7 +22,7 @@ private struct Leased {
     }
 
     var entry: InterfaceEntry? { station.host.interfaces().first { $0.id == station.eth } }
-    var addresses: [IPv4Prefix] { entry?.addresses ?? [] }
+    var addresses: [IPPrefix] { entry?.addresses ?? [] }
 
     func waitForLease(_ limit: Interval = .seconds(120)) -> Bool {
         wire.run(for: limit) { !addresses.isEmpty }
@@ -39,10 +39,10 @@ private struct Leased {
         let entry = try #require(leased.entry)
         #expect(entry.addresses.map(\.description) == ["10.0.0.50/24"])
         #expect(entry.dhcp == .bound)
-        #expect(entry.nameServers == [IPv4Address(10, 0, 0, 254)])
+        #expect(entry.nameServers == [IPAddress(10, 0, 0, 254)])
         let routes = leased.station.host.routes()
         #expect(routes.map(\.destination.description) == ["10.0.0.0/24", "0.0.0.0/0"])
-        #expect(routes.last?.gateway == IPv4Address(10, 0, 0, 254))
+        #expect(routes.last?.gateway == IPAddress(10, 0, 0, 254))
         #expect(leased.server.received.allSatisfy { $0.source == .any })
     }
 
@@ -50,7 +50,7 @@ private struct Leased {
     func usedAtOnce() throws {
         let leased = Leased()
         #expect(leased.waitForLease())
-        let echo = try leased.station.host.openEcho(to: leased.server.server)
+        let echo = try leased.station.host.openEcho(to: IPAddress(leased.server.server))
         try leased.station.host.sendEcho(echo, sequence: 1, now: leased.wire.now)
         leased.wire.run(for: .milliseconds(1))
         let asked = leased.wire.ends[1].seen.compactMap { ip($0) }.filter { $0.header.proto == .icmp }
@@ -73,7 +73,7 @@ private struct Leased {
     func declined() {
         let leased = Leased()
         #expect(leased.waitForLease())
-        let address = IPv4Address(10, 0, 0, 50)
+        let address = IPAddress(10, 0, 0, 50)
         leased.server.address = IPv4Address(10, 0, 0, 51)
         leased.wire.inject(
             arpFrame(
@@ -85,7 +85,7 @@ private struct Leased {
         #expect(leased.server.types == [.discover, .request, .decline])
         #expect(leased.station.host.routes().isEmpty)
         leased.wire.run(for: .seconds(11))
-        #expect(leased.addresses.map(\.address) == [IPv4Address(10, 0, 0, 51)])
+        #expect(leased.addresses.map(\.address) == [IPAddress(10, 0, 0, 51)])
     }
 
     @Test("long after the lease the address is defended once, then given up (RFC 5227, 2.4 b)")
@@ -97,7 +97,7 @@ private struct Leased {
         let claim = arpFrame(
             to: .broadcast,
             ARPPacket(
-                .request, senderMAC: macB, sender: IPv4Address(10, 0, 0, 50), target: IPv4Address(10, 0, 0, 50)))
+                .request, senderMAC: macB, sender: IPAddress(10, 0, 0, 50), target: IPAddress(10, 0, 0, 50)))
         leased.wire.inject(claim, from: 1)
         leased.wire.run(for: .milliseconds(1))
         #expect(leased.addresses.count == 1)
@@ -134,7 +134,7 @@ private struct Leased {
         leased.wire.run(for: .seconds(501))
         #expect(leased.server.types == [.discover, .request, .request])
         let renew = try #require(leased.server.received.last)
-        #expect(renew.source == IPv4Address(10, 0, 0, 50))
+        #expect(renew.source == IPAddress(10, 0, 0, 50))
         #expect(renew.message.clientAddress == IPv4Address(10, 0, 0, 50))
         #expect(leased.entry?.dhcp == .bound)
         leased.server.isSilent = true
@@ -161,8 +161,8 @@ private struct Leased {
             $0.grant.routers = [IPv4Address(169, 254, 2, 2)]
         }
         #expect(leased.waitForLease())
-        let path = leased.station.host.path(to: IPv4Address(8, 8, 8, 8), from: nil)
-        #expect(path?.source == IPv4Address(169, 254, 2, 1))
+        let path = leased.station.host.path(to: IPAddress(8, 8, 8, 8), from: nil)
+        #expect(path?.source == IPAddress(169, 254, 2, 1))
         #expect(path?.interface == leased.station.eth)
     }
 
@@ -182,7 +182,7 @@ private struct Leased {
         let routes = host.routes().map { ($0.destination.description, $0.gateway?.description ?? "link") }
         #expect(routes.map(\.0).sorted() == ["0.0.0.0/0", "10.0.0.50/32", "192.168.7.1/32"])
         #expect(routes.first { $0.0 == "192.168.7.1/32" }?.1 == "link")
-        let echo = try host.openEcho(to: IPv4Address(1, 1, 1, 1))
+        let echo = try host.openEcho(to: IPAddress(1, 1, 1, 1))
         try host.sendEcho(echo, sequence: 1, now: leased.wire.now)
         leased.wire.run(for: .milliseconds(1))
         #expect(leased.wire.ends[1].seen.contains { arp($0)?.target == router })
@@ -213,7 +213,7 @@ private struct Leased {
         host.removeInterface(leased.station.eth, now: leased.wire.now)
         #expect(host.interfaces().map(\.name) == ["lo"])
         #expect(host.routes().isEmpty && host.neighbours().isEmpty)
-        #expect(!host.isLocal(IPv4Address(10, 0, 0, 50)))
+        #expect(!host.isLocal(IPAddress(10, 0, 0, 50)))
         #expect(host.nextDeadline == nil)
         #expect(host.addInterface(InterfaceConfiguration(name: "eth1", mac: macB)) != leased.station.eth)
     }

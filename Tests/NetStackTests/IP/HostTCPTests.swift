@@ -18,7 +18,7 @@ private struct Transfer {
     var isIntact = true
     let total: Int
 
-    init(from client: Host, to server: Host, at address: IPv4Address, total: Int, now: Instant) throws {
+    init(from client: Host, to server: Host, at address: IPAddress, total: Int, now: Instant) throws {
         self.client = client
         self.server = server
         self.total = total
@@ -85,7 +85,7 @@ private struct Transfer {
     }
 
     @Test("tools of one node talk to each other, by every address of it", arguments: [addressA, .loopback])
-    func loopback(address: IPv4Address) throws {
+    func loopback(address: IPAddress) throws {
         let station = Station("a", macA, "10.0.0.1/24")
         var now = Instant(nanoseconds: 1000)
         var transfer = try Transfer(from: station.host, to: station.host, at: address, total: 3_000_000, now: now)
@@ -142,7 +142,7 @@ private struct Transfer {
     func nobody() throws {
         let pair = Pair()
         let connection = try pair.a.host.tcp.connect(
-            to: TCPEndpoint(IPv4Address(10, 0, 0, 99), 80), from: nil, now: pair.wire.now)
+            to: TCPEndpoint(IPAddress(10, 0, 0, 99), 80), from: nil, now: pair.wire.now)
         pair.wire.run(for: .seconds(4))
         #expect(pair.a.host.tcp.status(connection)?.error == .unreachable)
     }

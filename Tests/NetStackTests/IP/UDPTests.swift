@@ -31,7 +31,7 @@ import Testing
         let now = Instant(nanoseconds: 1)
         let server = try station.host.openUDP(port: 53)
         let client = try station.host.openUDP()
-        for (target, source) in [(addressA, addressA), (.loopback, IPv4Address.loopback)] {
+        for (target, source) in [(addressA, addressA), (.loopback, IPAddress.loopback)] {
             try station.host.send(client, [1, 2, 3], to: Endpoint(target, 53), now: now)
             #expect(station.host.readUDP(server) == nil, "carried in advance, not inside of send")
             station.host.advance(to: now)
@@ -68,7 +68,7 @@ import Testing
         let socket = try pair.a.host.openUDP()
         let listener = try pair.b.host.openUDP(port: 7)
         for port in [7, 8] as [UInt16] {
-            for target in [IPv4Address.broadcast, IPv4Address(10, 0, 0, 255)] {
+            for target in [IPAddress.broadcast, IPAddress(10, 0, 0, 255)] {
                 try pair.a.host.send(socket, [1], to: Endpoint(target, port), now: pair.wire.now)
             }
         }
@@ -121,8 +121,8 @@ import Testing
         #expect(throws: HostError.tooLong(bytes: 1501, limit: 1500)) {
             try station.host.send(socket, [UInt8](repeating: 0, count: 1473), to: Endpoint(addressB, 1), now: now)
         }
-        #expect(throws: HostError.noRoute(IPv4Address(8, 8, 8, 8))) {
-            try station.host.send(socket, [], to: Endpoint(IPv4Address(8, 8, 8, 8), 1), now: now)
+        #expect(throws: HostError.noRoute(IPAddress(8, 8, 8, 8))) {
+            try station.host.send(socket, [], to: Endpoint(IPAddress(8, 8, 8, 8), 1), now: now)
         }
         #expect(throws: HostError.queueFull) {
             for _ in 0...NetworkInterface.outputLimit {

@@ -155,8 +155,8 @@ private final class Script {
         script.answer(.ack)
         #expect(script.events == ["discover"])
         script.answer(.offer)
-        script.answer(.ack) { $0.options.serverIdentifier = addressB }
-        script.answer(.nak) { $0.options.serverIdentifier = addressB }
+        script.answer(.ack) { $0.options.serverIdentifier = wireB }
+        script.answer(.nak) { $0.options.serverIdentifier = wireB }
         #expect(script.events == ["discover", "request"])
     }
 

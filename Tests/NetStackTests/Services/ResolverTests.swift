@@ -6,8 +6,8 @@ import Testing
 
 @testable import NetStack
 
-private let server1 = IPv4Address(10, 0, 0, 53)
-private let server2 = IPv4Address(10, 0, 0, 54)
+private let server1 = IPAddress(10, 0, 0, 53)
+private let server2 = IPAddress(10, 0, 0, 54)
 
 /// A resolver with a clock and the query it last wanted sent.
 private final class Script {
@@ -15,7 +15,7 @@ private final class Script {
     var now = Instant(nanoseconds: 1_000_000_000)
     var asked: [ResolverDatagram] = []
 
-    func start(_ name: String, servers: [IPv4Address] = [server1, server2], search: [String] = []) -> QueryID {
+    func start(_ name: String, servers: [IPAddress] = [server1, server2], search: [String] = []) -> QueryID {
         let id = resolver.start(
             name, servers: servers, search: search.compactMap { DNSName($0) }, now: now, isPortFree: { _ in true })
         collect()
@@ -58,7 +58,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         let script = Script()
         let id = script.start("www.example")
         #expect(script.take(id) == nil)
-        script.answer([DNSRecord(try name("WWW.example"), timeToLive: 1, .address(addressA))])
+        script.answer([DNSRecord(try name("WWW.example"), timeToLive: 1, .address(wireA))])
         let found = try script.take(id)?.get()
         #expect(
             found
@@ -73,7 +73,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         let script = Script()
         let id = script.start(text, servers: [])
         let found = try script.take(id)?.get()
-        #expect(found?.addresses == [IPv4Address(text) ?? .loopback])
+        #expect(found?.addresses == [IPAddress(text) ?? .loopback])
         #expect(script.asked.isEmpty)
     }
 
@@ -95,7 +95,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         var id = script.start("a.b")
         script.answer([], code: 2)
         #expect(script.asked.last?.server == server2)
-        script.answer([DNSRecord(try name("a.b"), timeToLive: 1, .address(addressB))])
+        script.answer([DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))])
         #expect(try script.take(id)?.get().server == server2)
         id = script.start("a.b")
         let port = try #require(script.asked.last?.port)
@@ -118,7 +118,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         script.asked = []
         let dotted = script.start("a.b", search: ["one.test"])
         script.answer([], code: 3)
-        script.answer([DNSRecord(try name("a.b.one.test"), timeToLive: 1, .address(addressA))])
+        script.answer([DNSRecord(try name("a.b.one.test"), timeToLive: 1, .address(wireA))])
         #expect(script.names == ["a.b", "a.b.one.test"])
         #expect(try script.take(dotted)?.get().queriedName == "a.b.one.test")
         script.asked = []
@@ -146,7 +146,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
             DNSRecord(try name("a.test"), timeToLive: 1, .alias(try name("b.test"))),
         ])
         #expect(script.names == ["a.test", "c.test"])
-        script.answer([DNSRecord(try name("c.test"), timeToLive: 1, .address(addressA))])
+        script.answer([DNSRecord(try name("c.test"), timeToLive: 1, .address(wireA))])
         #expect(try script.take(id)?.get().canonicalName == "c.test")
         let loop = script.start("a.test")
         script.answer([
@@ -176,7 +176,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         let script = Script()
         let id = script.start("a.b")
         let asked = try #require(script.asked.last)
-        let records = [DNSRecord(try name("a.b"), timeToLive: 1, .address(addressB))]
+        let records = [DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))]
         let good = DNSMessage(answering: asked.message, records)
         script.deliver(good, from: Endpoint(server2, 53), port: asked.port)
         script.deliver(good, from: Endpoint(server1, 5353), port: asked.port)
@@ -227,7 +227,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
                 else { return [] }
                 asked.append("\(message.questions[0].name)@\(query.destination.address)")
                 // The first server is dead: its port is closed.
-                if query.destination.address == IPv4Address(10, 0, 0, 3) {
+                if query.destination.address == IPAddress(10, 0, 0, 3) {
                     let quote = Array(frame[14..<42])
                     let header = IPv4Header(
                         from: query.destination.address, to: query.source.address, .icmp, payloadLength: 0)
@@ -236,7 +236,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
                             to: macA, from: dhcp.mac, header, icmpPayload(.unreachable(code: 3, nextHopMTU: 0), quote))
                     ]
                 }
-                let record = DNSRecord(message.questions[0].name, timeToLive: 1, .address(addressB))
+                let record = DNSRecord(message.questions[0].name, timeToLive: 1, .address(wireB))
                 let data = bytes { try DNSMessage(answering: message, [record]).write(to: &$0) }
                 return [udpFrame(to: macA, from: dhcp.mac, query.destination, query.source, data)]
             }))
@@ -258,7 +258,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
     func unroutable() throws {
         let station = Station("node", macA, "10.0.0.1/24")
         let now = Instant(nanoseconds: 1)
-        let id = station.host.resolve("a.b", server: IPv4Address(8, 8, 8, 8), now: now)
+        let id = station.host.resolve("a.b", server: IPAddress(8, 8, 8, 8), now: now)
         #expect(throws: ResolveError.timedOut("a.b")) { try station.host.takeResolution(id)?.get() }
     }
 }

@@ -9,7 +9,7 @@ import Bytes
 /// One connection of a host to a server behind a modelled passt.
 final class PasstPeer {
     let host: TestHost
-    let serverAddress = IPv4Address(10, 0, 0, 2)
+    let serverAddress = IPAddress(10, 0, 0, 2)
     /// What the socket towards the server holds, and how fast the server takes it: bytes per second.
     let socketRoom: Int
     let drainRate: Double
@@ -35,7 +35,7 @@ final class PasstPeer {
     private let delay: UInt64 = 30_000
 
     init(mtu: Int, mss: UInt16, socketRoom: Int, drainRate: Double, window: Int) {
-        host = TestHost(IPv4Address(10, 0, 0, 1), mtu: mtu)
+        host = TestHost(IPAddress(10, 0, 0, 1), mtu: mtu)
         self.mss = mss
         self.socketRoom = socketRoom
         self.drainRate = drainRate

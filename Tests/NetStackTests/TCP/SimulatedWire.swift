@@ -96,8 +96,8 @@ final class SimulatedNetwork {
         _ behaviour: WireBehaviour = WireBehaviour(), mtu: Int = 1500, seed: UInt64 = 1,
         _ configuration: TCPConfiguration = TCPConfiguration(), peer: TCPConfiguration? = nil
     ) {
-        a = TestHost(IPv4Address(10, 0, 0, 1), mtu: mtu, seed: seed, configuration)
-        b = TestHost(IPv4Address(10, 0, 0, 2), mtu: mtu, seed: seed &+ 99, peer ?? configuration)
+        a = TestHost(IPAddress(10, 0, 0, 1), mtu: mtu, seed: seed, configuration)
+        b = TestHost(IPAddress(10, 0, 0, 2), mtu: mtu, seed: seed &+ 99, peer ?? configuration)
         ab = WireDirection(behaviour, seed: seed &* 2)
         ba = WireDirection(behaviour, seed: seed &* 2 &+ 1)
     }

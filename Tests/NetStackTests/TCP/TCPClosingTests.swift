@@ -317,7 +317,7 @@ import Testing
     func addressLost() {
         let s = TCPScript.established()
         s.send("x")
-        s.tcp.addressLost(IPv4Address(9, 9, 9, 9), now: s.now)
+        s.tcp.addressLost(IPAddress(9, 9, 9, 9), now: s.now)
         #expect(s.state == .established)
         s.tcp.addressLost(s.host.address, now: s.now)
         #expect(s.error == .addressLost)

@@ -307,8 +307,8 @@ import Testing
 
     @Test("RFC 6528: initial sequence numbers move with time and differ per connection and secret")
     func initialSequence() {
-        let key = TCPKey(local: Endpoint(IPv4Address(10, 0, 0, 1), 1), remote: Endpoint(IPv4Address(10, 0, 0, 2), 2))
-        let other = TCPKey(local: Endpoint(IPv4Address(10, 0, 0, 1), 3), remote: Endpoint(IPv4Address(10, 0, 0, 2), 2))
+        let key = TCPKey(local: Endpoint(IPAddress(10, 0, 0, 1), 1), remote: Endpoint(IPAddress(10, 0, 0, 2), 2))
+        let other = TCPKey(local: Endpoint(IPAddress(10, 0, 0, 1), 3), remote: Endpoint(IPAddress(10, 0, 0, 2), 2))
         let secrets = TCPSecrets(seed: 1)
         let first = secrets.initialSequence(key, now: 0)
         #expect(secrets.initialSequence(key, now: 4_000_000) - first == 1000)

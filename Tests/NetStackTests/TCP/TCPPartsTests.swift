@@ -110,21 +110,28 @@ import Testing
 
     @Test("the connection table finds what is in it, through growth and removal in any order")
     func table() {
-        let table = ConnectionTable(secrets: TCPSecrets(seed: 1))
+        let slots = ConnectionSlots()
+        let table = ConnectionTable(secrets: TCPSecrets(seed: 1), slots: slots)
         var model: [TCPKey: UInt32] = [:]
         var random = SeededGenerator(seed: 2)
-        for step in 0..<20_000 {
+        var settings = TCPConfiguration()
+        let path = TransportPath(source: .any, interface: InterfaceID(rawValue: 1), mtu: 1500)
+        for _ in 0..<20_000 {
+            // Half of the keys are the same addresses as IPv6 has them, so only the family tells them apart.
+            let high: UInt64 = Bool.random(using: &random) ? 0 : 0xfe80 << 48
             let key = TCPKey(
-                local: Endpoint(IPv4Address(10, 0, 0, 1), .random(in: 0..<40, using: &random)),
-                remote: Endpoint(IPv4Address(10, 0, 0, 2), .random(in: 0..<40, using: &random)))
+                local: Endpoint(IPAddress(high: high, low: 0xffff_0a00_0001), .random(in: 0..<40, using: &random)),
+                remote: Endpoint(IPAddress(high: high, low: 0xffff_0a00_0002), .random(in: 0..<40, using: &random)))
             if let slot = model[key] {
                 #expect(table.find(key) == slot)
                 table.remove(key)
+                slots.remove(slot)
                 model[key] = nil
             } else {
                 #expect(table.find(key) == nil)
-                table.insert(key, slot: UInt32(step))
-                model[key] = UInt32(step)
+                let slot = slots.add(TCPConnection(key: key, path: path, settings: &settings)).index
+                table.insert(key, slot: slot)
+                model[key] = slot
             }
         }
         #expect(table.count == model.count)
@@ -162,9 +169,16 @@ import Testing
     func sipHash() {
         let hash = SipHash(seed: 1)
         var seen: Set<UInt64> = []
-        for i in 0..<1000 { seen.insert(hash.hash(UInt64(i), 0)) }
-        for i in 1..<1000 { seen.insert(hash.hash(0, UInt64(i))) }
-        #expect(seen.count == 1999)
-        #expect(SipHash(seed: 2).hash(1, 2) != hash.hash(1, 2))
+        var keys = [TCPKey(local: Endpoint(addressA, 1), remote: Endpoint(addressB, 2))]
+        for i in 1..<1000 {
+            for address in [IPAddress(IPv4Address(rawValue: UInt32(i))), IPAddress(high: UInt64(i), low: 7)] {
+                keys.append(TCPKey(local: Endpoint(address, 1), remote: Endpoint(addressB, 2)))
+                keys.append(TCPKey(local: Endpoint(addressB, 1), remote: Endpoint(address, 2)))
+                keys.append(TCPKey(local: Endpoint(addressA, UInt16(i)), remote: Endpoint(address, 2)))
+            }
+        }
+        for key in keys { seen.insert(hash.hash(key)) }
+        #expect(seen.count == keys.count)
+        #expect(SipHash(seed: 2).hash(keys[0]) != hash.hash(keys[0]))
     }
 }

@@ -54,7 +54,7 @@ struct Seg: Equatable, CustomStringConvertible {
 /// One host and its scripted peer.
 final class TCPScript {
     let host: TestHost
-    let peerAddress = IPv4Address(10, 0, 0, 2)
+    let peerAddress = IPAddress(10, 0, 0, 2)
     var peerPort: UInt16 = 80
     var hostPort: UInt16 = 0
     private(set) var now = Instant(nanoseconds: 10_000_000_000)
@@ -71,7 +71,7 @@ final class TCPScript {
         configuration.usesTimestamps = false
         configuration.initialBuffer = 32 << 10
         change(&configuration)
-        host = TestHost(IPv4Address(10, 0, 0, 1), mtu: mtu, seed: 7, configuration)
+        host = TestHost(IPAddress(10, 0, 0, 1), mtu: mtu, seed: 7, configuration)
     }
 
     var tcp: TCPLayer { host.tcp }
@@ -193,7 +193,7 @@ final class TCPScript {
     }
 }
 
-func encode(_ header: TCPHeader, _ text: [UInt8], from source: IPv4Address, to destination: IPv4Address) -> [UInt8] {
+func encode(_ header: TCPHeader, _ text: [UInt8], from source: IPAddress, to destination: IPAddress) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: header.size) + text
     bytes.withUnsafeMutableBytes { _ = header.write(into: $0) }
     setSum(&bytes, from: source, to: destination)
@@ -201,15 +201,15 @@ func encode(_ header: TCPHeader, _ text: [UInt8], from source: IPv4Address, to d
 }
 
 /// The plain 16-bit loop of RFC 1071, to check the fast one against.
-func plainSum(_ bytes: [UInt8], from source: IPv4Address, to destination: IPv4Address) -> UInt16 {
+func plainSum(_ bytes: [UInt8], from source: IPAddress, to destination: IPAddress) -> UInt16 {
     var sum = UInt32(6 + bytes.count)
-    for address in [source, destination] { sum += address.rawValue >> 16 + address.rawValue & 0xffff }
+    for word in [source, destination].map({ $0.v4?.rawValue ?? 0 }) { sum += word >> 16 + word & 0xffff }
     for (at, byte) in bytes.enumerated() { sum += at & 1 == 0 ? UInt32(byte) << 8 : UInt32(byte) }
     while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
     return ~UInt16(sum)
 }
 
-func setSum(_ bytes: inout [UInt8], from source: IPv4Address, to destination: IPv4Address) {
+func setSum(_ bytes: inout [UInt8], from source: IPAddress, to destination: IPAddress) {
     bytes[16] = 0
     bytes[17] = 0
     let sum = plainSum(bytes, from: source, to: destination)
@@ -217,7 +217,7 @@ func setSum(_ bytes: inout [UInt8], from source: IPv4Address, to destination: IP
     bytes[17] = UInt8(sum & 0xff)
 }
 
-func sumIsRight(_ bytes: [UInt8], from source: IPv4Address, to destination: IPv4Address) -> Bool {
+func sumIsRight(_ bytes: [UInt8], from source: IPAddress, to destination: IPAddress) -> Bool {
     plainSum(bytes, from: source, to: destination) == 0
 }
 

@@ -59,7 +59,7 @@ import Testing
     func wrap() {
         // The initial number moves by one every 4 µs: start shortly before it wraps.
         let key = TCPKey(
-            local: Endpoint(IPv4Address(10, 0, 0, 1), 40_000), remote: Endpoint(IPv4Address(10, 0, 0, 2), 80))
+            local: Endpoint(IPAddress(10, 0, 0, 1), 40_000), remote: Endpoint(IPAddress(10, 0, 0, 2), 80))
         let network = SimulatedNetwork(mtu: 9000)
         let initial = network.a.tcp.secrets.initialSequence(key, now: network.now.nanoseconds)
         let ticks = UInt64(0 &- initial.rawValue &- 100_000)

@@ -28,22 +28,22 @@ final class CountedMemory: BufferSource {
 
 /// One interface, one address, every destination behind it.
 final class OneRoute: PathSource {
-    let address: IPv4Address
+    let address: IPAddress
     var mtu: Int
     var isUp = true
     var interface = InterfaceID(rawValue: 1)
 
-    init(address: IPv4Address, mtu: Int) {
+    init(address: IPAddress, mtu: Int) {
         self.address = address
         self.mtu = mtu
     }
 
-    func path(to destination: IPv4Address, from source: IPv4Address?) -> TransportPath? {
+    func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
         guard isUp, source == nil || source == address else { return nil }
         return TransportPath(source: address, interface: interface, mtu: mtu)
     }
 
-    func isLocal(_ address: IPv4Address) -> Bool { address == self.address }
+    func isLocal(_ address: IPAddress) -> Bool { address == self.address }
 }
 
 /// A TCPLayer with its doors.
@@ -53,7 +53,7 @@ final class TestHost {
     let tcp: TCPLayer
     private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 16)
 
-    init(_ address: IPv4Address, mtu: Int = 1500, seed: UInt64 = 1, _ configuration: TCPConfiguration = .init()) {
+    init(_ address: IPAddress, mtu: Int = 1500, seed: UInt64 = 1, _ configuration: TCPConfiguration = .init()) {
         routes = OneRoute(address: address, mtu: mtu)
         tcp = TCPLayer(seed: seed, buffers: memory, configuration: configuration)
         tcp.paths = routes
@@ -61,17 +61,17 @@ final class TestHost {
 
     deinit { room.deallocate() }
 
-    var address: IPv4Address { routes.address }
+    var address: IPAddress { routes.address }
 
     /// The next segment that the layer wants to send, as bytes.
-    func transmit(now: Instant) -> (bytes: [UInt8], destination: IPv4Address)? {
-        let room = UnsafeMutableRawBufferPointer(rebasing: room[0..<max(61, routes.mtu - 20)])
+    func transmit(now: Instant) -> (bytes: [UInt8], destination: IPAddress)? {
+        let room = UnsafeMutableRawBufferPointer(rebasing: room[0..<max(101, routes.mtu)])
         guard let placed = tcp.transmit(into: room, on: routes.interface, now: now) else { return nil }
-        return (Array(room[0..<placed.length]), placed.destination)
+        return (Array(room[placed.offset..<placed.offset + placed.length]), placed.destination)
     }
 
     /// Hands the layer a segment that lies in `pieces` spans behind some bytes of other headers.
-    func receive(_ bytes: [UInt8], from source: IPv4Address, now: Instant, trusted: Bool = false, pieces: Int = 1) {
+    func receive(_ bytes: [UInt8], from source: IPAddress, now: Instant, trusted: Bool = false, pieces: Int = 1) {
         let headRoom = 34
         let frame = [UInt8](repeating: 0xee, count: headRoom) + bytes
         frame.withUnsafeBytes { all in

@@ -159,7 +159,7 @@ import Testing
         var options = DHCPOptions(.request)
         options.parameterRequest = DHCPClient.parameters
         options.clientIdentifier = [1, 2, 3]
-        options.requestedAddress = addressA
+        options.requestedAddress = wireA
         options.maximumSize = 1472
         options.renewalTime = 5
         options.rebindingTime = 6
@@ -168,14 +168,14 @@ import Testing
         options.message = "no"
         options.searchList = (0..<30).compactMap { DNSName("domain-number-\($0).example") }
         options.classlessRoutes = (0...32).compactMap { length in
-            IPv4Prefix(IPv4Address(rawValue: 0xdead_beef), length: length).map { DHCPRoute($0, via: addressB) }
+            IPv4Prefix(IPv4Address(rawValue: 0xdead_beef), length: length).map { DHCPRoute($0, via: wireB) }
         }
         var message = DHCPMessage(.request, transaction: 1, mac: macA, options: options)
         message.wantsBroadcast = true
         message.seconds = 3
-        message.clientAddress = addressA
-        message.relay = addressB
-        message.nextServer = addressB
+        message.clientAddress = wireA
+        message.relay = wireB
+        message.nextServer = wireB
         #expect(try Self.read(bytes { try message.write(to: &$0) }).get() == message)
         message.options = DHCPOptions(.discover)
         #expect(bytes { try message.write(to: &$0) }.count == 300)

@@ -166,7 +166,7 @@ import Testing
         var answer = DNSMessage(
             answering: query,
             [
-                DNSRecord(name, timeToLive: 1, .alias(name)), DNSRecord(name, timeToLive: .max, .address(addressA)),
+                DNSRecord(name, timeToLive: 1, .alias(name)), DNSRecord(name, timeToLive: .max, .address(wireA)),
                 DNSRecord(name, timeToLive: 0, .other(DNSType(rawValue: 28))),
             ], responseCode: 3)
         answer.opcode = 2

@@ -55,9 +55,10 @@ func expectTruncations<T>(
         #expect(throws: WireError.invalid(field: .etherType, value: UInt64(type))) { try result.get() }
     }
 
-    @Test("an IPv4 group maps to its link group (RFC 1112, 6.4)")
+    @Test("a group maps to its link group (RFC 1112, 6.4; RFC 2464, 7)")
     func group() {
-        #expect(MACAddress(group: IPv4Address(239, 129, 2, 3)) == MACAddress("01:00:5e:01:02:03"))
+        #expect(MACAddress(group: IPAddress(high: 0xff02 << 48, low: 0x1_ff02_0304)) == MACAddress("33:33:ff:02:03:04"))
+        #expect(MACAddress(group: IPAddress(239, 129, 2, 3)) == MACAddress("01:00:5e:01:02:03"))
     }
 }
 
@@ -290,9 +291,9 @@ func expectTruncations<T>(
 
     @Test("a mask with a hole is no mask")
     func mask() {
-        #expect(IPv4Prefix(addressA, mask: IPv4Address(255, 0, 255, 0)) == nil)
-        #expect(IPv4Prefix(addressA, mask: .any)?.length == 0)
-        #expect(IPv4Prefix(addressA, mask: .broadcast)?.length == 32)
-        #expect(IPv4Prefix(addressA, mask: IPv4Address(255, 255, 240, 0))?.length == 20)
+        #expect(IPv4Prefix(wireA, mask: IPv4Address(255, 0, 255, 0)) == nil)
+        #expect(IPv4Prefix(wireA, mask: .any)?.length == 0)
+        #expect(IPv4Prefix(wireA, mask: .broadcast)?.length == 32)
+        #expect(IPv4Prefix(wireA, mask: IPv4Address(255, 255, 240, 0))?.length == 20)
     }
 }
