@@ -6,9 +6,11 @@ import Linux
 /// The helper's sandbox.
 public enum HelperSandbox {
     #if arch(x86_64)
-        private static let poll = "poll"
+        /// poll(2) that a stop signal or the freezer interrupted is gone on with by restart_syscall(2).
+        private static let poll = ["poll", "restart_syscall"]
     #else
-        private static let poll = "ppoll"
+        /// ppoll(2) is called again under its own number.
+        private static let poll = ["ppoll"]
     #endif
 
     /// System calls by the kernel's names.
@@ -19,11 +21,10 @@ public enum HelperSandbox {
         "bind", "listen",  // being waited for (ConnectionHold), silent ports
         "getsockname",  // the port that is to be silent
         "close", "exit_group", "write",
-        poll,  // waiting for a message or a name
         "openat", "newfstatat",  // the directory, the kind of PATH
         "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode
         "brk", "mmap", "munmap",  // the allocator
-    ]
+    ] + poll  // waiting for a message or a name
 
     /// Why the process cannot be confined.
     public enum Failure: Error, Equatable, Sendable {

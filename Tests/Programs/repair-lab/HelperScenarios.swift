@@ -25,6 +25,7 @@ extension Scenario {
             Scenario(name: "helper-peer-that-dies-after-each-byte") { try dyingPeer() },
             Scenario(name: "helper-keeps-one-capability") { try oneCapability() },
             Scenario(name: "helper-killed-between-on-and-off") { try killedBetween() },
+            Scenario(name: "helper-survives-stop-and-continue") { try stoppedAndContinued() },
             Scenario(name: "helper-directory") { try directory() },
             Scenario(name: "helper-daemon") { try daemon() },
             Scenario(name: "helper-waits-for-the-socket") { try waitsForSocket() },
@@ -214,6 +215,49 @@ private func killedBetween() throws {
     for (index, flow) in flows.enumerated() { try exchange(flow.near, flow.far, index) }
 }
 
+/// Story: a frozen cgroup, or Ctrl-Z, and the helper was killed when it went on: the kernel resumes an interrupted wait by
+/// a system call of its own. At every place where it waits: for a socket, for a name, for a message.
+private func stoppedAndContinued() throws {
+    let network = try Network()
+    let flow = try pairs(network, 1)[0]
+    try withScratch { scratch in
+        let helpers = [
+            try Helper(["--wait", "60", scratch + "/x.repair"]), try Helper(["--daemon", scratch + "/x.repair"]),
+            try Helper([scratch]),
+        ]
+        for helper in helpers {
+            awaitWaiting(helper)
+            stopAndContinue(helper)
+            try require(helper.isRunning, "ended while it waited for a server: \(helper.words)")
+            kill(helper.pid, SIGKILL)
+        }
+        let server = try Server(scratch + "/x.repair")
+        let helper = try Helper([server.path])
+        try server.awaitHelper()
+        for command in [RepairCommand.on, .off] {
+            stopAndContinue(helper)
+            try require(try server.request(command, [flow.near.raw]) == .done, "\(command): \(helper.words)")
+        }
+        stopAndContinue(helper)
+        server.server.closeHelper()
+        try require(try helper.wait() == 0, helper.words)
+    }
+    try exchange(flow.near, flow.far, 1)
+}
+
+/// SIGSTOP, until it is stopped, and SIGCONT, until it runs or is no more.
+private func stopAndContinue(_ helper: Helper) {
+    func wait(until isDone: (String) -> Bool) {
+        for _ in 0..<1000 where helper.isRunning && !isDone(procFile(helper.pid, "status")) { usleep(10_000) }
+    }
+    wait { $0.contains("State:\tS") }
+    kill(helper.pid, SIGSTOP)
+    wait { $0.contains("State:\tT") }
+    let before = switches(helper.pid)
+    kill(helper.pid, SIGCONT)
+    wait { !$0.contains("State:\tT") && switches(helper.pid) > before }
+}
+
 private func directory() throws {
     try withScratch { scratch in
         // A dead server's socket is passed over, and a file that is no socket, too.
@@ -239,6 +283,12 @@ private func directory() throws {
 private func awaitWaiting(_ helper: Helper) {
     let before = sleeps(helper.pid)
     for _ in 0..<1000 where helper.isRunning && sleeps(helper.pid) < before + 5 { usleep(10_000) }
+}
+
+/// How often it has given up the processor, of its own will or not.
+private func switches(_ pid: pid_t) -> Int {
+    procFile(pid, "status").split(separator: "\n").filter { $0.contains("voluntary") }
+        .reduce(0) { $0 + ($1.split(separator: "\t").last.flatMap { Int($0) } ?? 0) }
 }
 
 /// voluntary_ctxt_switches of proc(5).
@@ -319,6 +369,7 @@ private func confinedSession(without call: String?) throws {
             try server.reactor.turn(maxWaitNanoseconds: 10_000_000)
         }
         if server.server.hasHelper {
+            stopAndContinue(helper)
             _ = try server.request(.on, [flow.near.raw])
             server.server.closeHelper()
         }
