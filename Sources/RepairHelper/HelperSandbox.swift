@@ -15,11 +15,11 @@ public enum HelperSandbox {
 
     /// System calls by the kernel's names.
     public static let systemCalls = [
-        "recvmsg", "sendmsg",  // the conversation
-        "getsockopt", "setsockopt",  // SO_PROTOCOL, SO_COOKIE, SO_PEERCRED, TCP_REPAIR
-        "socket", "connect",  // reaching the server; connect(AF_UNSPEC); waiting for other helpers
-        "bind", "listen",  // being waited for (ConnectionHold), silent ports
-        "getsockname",  // the port that is to be silent
+        "recvmsg", "sendmsg",  // the conversation, sock_diag
+        "getsockopt", "setsockopt",  // SO_PROTOCOL, SO_COOKIE, SO_PEERCRED, SO_MARK, TCP_REPAIR
+        "socket", "connect",  // reaching the server; connect(AF_UNSPEC)
+        "bind", "listen",  // silent ports
+        "getsockname", "getpeername",  // the port that is to be silent, the connection that is to come back
         "close", "exit_group", "write",
         "openat", "newfstatat",  // the directory, the kind of PATH
         "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode

@@ -6,24 +6,29 @@ import Linux
 
 /// One conversation with a server, over a connected stream socket. Blocking: a helper does nothing else.
 package struct RepairSession: ~Copyable {
-    /// How long sockets for new connections wait for the release of others, at most.
+    /// How long sockets for new connections wait for the release of others, and silent ports for a connection that comes
+    /// back, at most; milliseconds.
     private static let holdPatience = 2000
+
+    /// Our own descriptor of a socket that is in repair mode through us.
+    private struct Kept {
+        let socket: SharedDescriptor
+        /// SO_MARK before it was marked as held; nil when it is not.
+        let formerMark: UInt32?
+    }
 
     private let socket: CInt
     private let releases: Bool
     private let limit: Int
-    /// Our own descriptors of the sockets that are in repair mode through us, by the kernel's name of the socket:
-    /// the same socket comes back through another descriptor.
-    private var kept: [UInt64: SharedDescriptor] = [:]
+    /// By the kernel's name of the socket: the same socket comes back through another descriptor.
+    private var kept: [UInt64: Kept] = [:]
     /// Their names in the order in which they came; some may have been switched off since.
     private var order: [UInt64] = []
-    /// Shown to other helpers while connections wait for their release.
-    private var hold: ConnectionHold?
-    private var heldName: Int?
-    /// Shown to other helpers while connections are put up.
-    private var arrival: ConnectionHold?
+    private var markedCount = 0
+    private var others = OtherHelpers(patience: Self.holdPatience)
     /// Ports of connections that were let go.
     private var silent: [SharedDescriptor] = []
+    private var released: [ConnectionEnds] = []
     package private(set) var counts = RepairCounts()
 
     /// - Parameters:
@@ -39,7 +44,12 @@ package struct RepairSession: ~Copyable {
     /// Serves until the server closes. When it throws, what is still switched on belongs to a server that learns
     /// it by end of file, and closes or switches its sockets itself.
     package mutating func run() throws(RepairError) {
-        while let (command, sockets) = try receive() { try serve(command, sockets) }
+        do throws(RepairError) {
+            while let (command, sockets) = try receive() { try serve(command, sockets) }
+        } catch {
+            for cookie in Array(kept.keys) { unmark(cookie) }
+            throw error
+        }
         release()
     }
 
@@ -80,7 +90,9 @@ package struct RepairSession: ~Copyable {
 
     /// Switches a whole batch and acknowledges it, or nothing of it.
     private mutating func serve(_ command: RepairCommand, _ sockets: [SharedDescriptor]) throws(RepairError) {
-        if command == .on { meetOthers(sockets) }
+        if command == .on, !sockets.contains(where: { isConnected($0.raw) }) {
+            others.awaitRelease(own: markedCount)
+        }
         var before: [Bool] = []
         if let error = switchAll(command, sockets, &before) {
             // Backwards: a socket may be in the batch twice.
@@ -95,29 +107,21 @@ package struct RepairSession: ~Copyable {
         try acknowledge(command)
     }
 
-    /// Connections that may have to be released are shown; sockets for new ones wait for those that others show.
-    private mutating func meetOthers(_ sockets: [SharedDescriptor]) {
-        let isConnected = sockets.contains { (try? RepairOption($0.raw).info().tcpi_state) != Self.closedState }
-        guard isConnected else {
-            if arrival == nil { arrival = ConnectionHold(.arriving) }
-            return ConnectionHold.awaitOthers(than: heldName, milliseconds: Self.holdPatience)
-        }
-        guard releases, heldName == nil else { return }
-        hold = ConnectionHold(.leaving)
-        heldName = hold?.number
+    private func isConnected(_ fd: CInt) -> Bool {
+        // TCP_CLOSE of the kernel's tcp_states.h: a socket that was never connected, or is no more.
+        let closedState: UInt8 = 7
+        return (try? RepairOption(fd).info().tcpi_state) != closedState
     }
 
-    /// TCP_CLOSE of the kernel's tcp_states.h: a socket that was never connected, or is no more.
-    private static let closedState: UInt8 = 7
-
     /// What went wrong, if anything did; of each socket that was switched by then, `before` has whether it was on.
-    private func switchAll(
+    private mutating func switchAll(
         _ command: RepairCommand, _ sockets: [SharedDescriptor], _ before: inout [Bool]
     ) -> RepairError? {
         guard command != .on || kept.count + sockets.count <= limit else { return .tooMany(limit: limit) }
         for (index, socket) in sockets.enumerated() {
             guard isTCP(socket.raw) else { return .notTCP(index: index) }
             let mode = RepairOption.Mode(rawValue: CInt(command.rawValue)) ?? .off
+            if command != .on { unmark(socket.raw) }
             do {
                 let wasOn = try RepairOption(socket.raw).isOn()
                 try RepairOption(socket.raw).set(mode)
@@ -135,15 +139,34 @@ package struct RepairSession: ~Copyable {
         return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &number, &size) == 0 && number == CInt(IPPROTO_TCP)
     }
 
-    /// Keeps our copy of a socket that was switched on; lets go of one that was switched off.
+    /// Keeps our copy of a socket that was switched on, and marks it when it is a connection; lets go of one that was
+    /// switched off.
     private mutating func account(_ command: RepairCommand, _ socket: SharedDescriptor) {
         guard releases, let cookie = try? RepairOption(socket.raw).cookie() else { return }
-        kept[cookie] = command == .on ? socket : nil
-        if command == .on { order.append(cookie) }
-        if kept.isEmpty {
-            order = []
-            endHold()
+        if command == .on, kept[cookie] == nil {
+            let mark = isConnected(socket.raw) ? HoldMark.put(on: socket.raw) : nil
+            kept[cookie] = Kept(socket: socket, formerMark: mark)
+            order.append(cookie)
+            markedCount += mark == nil ? 0 : 1
+        } else if command != .on {
+            kept[cookie] = nil
         }
+        if kept.isEmpty { order = [] }
+    }
+
+    /// Before it speaks again, whether this conversation marked it or one that was cut off.
+    private mutating func unmark(_ fd: CInt) {
+        guard let cookie = try? RepairOption(fd).cookie(), kept[cookie] != nil else {
+            return HoldMark.remove(from: fd)
+        }
+        unmark(cookie)
+    }
+
+    private mutating func unmark(_ cookie: UInt64) {
+        guard let entry = kept[cookie], let former = entry.formerMark else { return }
+        HoldMark.remove(from: entry.socket.raw, former: former)
+        kept[cookie] = Kept(socket: entry.socket, formerMark: nil)
+        markedCount -= 1
     }
 
     private func acknowledge(_ command: RepairCommand) throws(RepairError) {
@@ -165,25 +188,27 @@ package struct RepairSession: ~Copyable {
     /// order in which they came, because a destination on this host puts them up in that order at this very moment.
     private mutating func release() {
         for cookie in order {
-            guard let socket = kept.removeValue(forKey: cookie) else { continue }
+            guard let socket = kept[cookie]?.socket else { continue }
             let option = RepairOption(socket.raw)
-            guard (try? option.isOn()) == true else { continue }
-            if let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
-            if (try? option.disconnect()) != nil { counts.released += 1 }
+            if (try? option.isOn()) == true {
+                let ends = ConnectionEnds(of: socket.raw)
+                if ends != nil, let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
+                if (try? option.disconnect()) != nil {
+                    counts.released += 1
+                    if let ends { released.append(ends) }
+                }
+            }
+            unmark(cookie)
+            kept[cookie] = nil
         }
-        endHold()
     }
 
     /// Keeps the ports of what was let go silent until a destination of this network namespace has put it up, and for a
-    /// moment when none shows itself: it may be on another host.
+    /// moment when none does: it may be on another host.
     package mutating func awaitArrival() {
-        if !silent.isEmpty { ConnectionHold.awaitArrival(milliseconds: Self.holdPatience) }
+        if !silent.isEmpty { others.awaitReturn(of: released, milliseconds: Self.holdPatience) }
         silent = []
-    }
-
-    private mutating func endHold() {
-        hold = nil
-        heldName = nil
+        released = []
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #pragma clang assume_nonnull begin
 
@@ -35,6 +36,14 @@ int ne_clear_ambient(void);
 /// A network namespace of our own for the calling thread; entering one by descriptor. 0, or -errno.
 int ne_unshare_network(void);
 int ne_enter_network(int fd);
+
+// ---- sock_diag(7): the sockets of this network namespace ----
+
+int ne_diagnosis_open(void);  // a netlink socket, or -errno
+/// How many connected TCP sockets have this SO_MARK, or -errno. Takes CAP_NET_ADMIN.
+int ne_count_marked(int diagnosis, uint32_t mark);
+/// 1 when there is a TCP connection with these ends, 0 when there is none, or -errno.
+int ne_has_connection(int diagnosis, const struct sockaddr *local, const struct sockaddr *remote);
 
 /// Waits until `fd` is readable: 1, 0 after `timeout_ms` (-1: for ever), or -errno.
 int ne_wait_readable(int fd, int timeout_ms);

@@ -13,7 +13,9 @@ extension Scenario {
         } + [
             Scenario(name: "same-host-peer-speaks-between-release-and-restore") { try speaksInBetween() },
             Scenario(name: "same-host-destination-waits-for-the-release") { try destinationWaits() },
-            Scenario(name: "same-host-a-name-that-is-kept-only-delays") { try keptName() },
+            Scenario(name: "same-host-strangers-sockets-delay-nobody") { try strangers() },
+            Scenario(name: "same-host-a-hold-that-never-ends-delays-once") { try endlessHold() },
+            Scenario(name: "helper-listens-nowhere-where-somebody-listens") { try disturbsNoListener() },
             Scenario(name: "same-host-no-release") { try sameHost(count: 3, releases: false) },
             Scenario(name: "helper-off-leaves-sockets-alone") { try switchedOffAgain() },
             Scenario(name: "helper-batch-all-or-nothing") { try allOrNothing() },
@@ -130,19 +132,101 @@ private func destinationWaits() throws {
     }
 }
 
-/// Whoever takes the name that helpers meet by can delay a destination; it goes on all the same.
-private func keptName() throws {
-    let squatters = try (0..<2).map { SharedDescriptor(try UnixSocket.listen(atAbstract: "netemu-repair.\($0)")) }
+/// Story: whoever took the abstract names that helpers met by cost 2 s for each batch of sockets: 130 s for a thousand.
+private func strangers() throws {
+    let network = try Network()
+    let flows = try pairs(network, 3)
+    let squatters = try (0..<16).flatMap { number in
+        try ["netemu-repair.", "netemu-repair.to."].map {
+            SharedDescriptor(try UnixSocket.listen(atAbstract: $0 + String(number)))
+        }
+    }
     try withScratch { scratch in
         let server = try Server(scratch + "/x.repair", patience: .seconds(8))
         let helper = try Helper([server.path])
         try server.awaitHelper()
-        let fresh = try tcpSocket(AF_INET)
-        try require(try server.request(.on, [fresh.raw]) == .done, helper.words)
+        let start = ne_monotonic_ns()
+        for _ in 0..<60 {
+            let fresh = try (0..<16).map { _ in try tcpSocket(AF_INET) }
+            try require(try server.request(.on, fresh.map(\.raw)) == .done, helper.words)
+            try require(try server.request(.off, fresh.map(\.raw)) == .done, helper.words)
+        }
+        try require(try server.request(.on, flows.map(\.near.raw)) == .done, helper.words)
+        let states = try flows.map { try TCPSocketState.dump($0.near.raw) }
         server.server.closeHelper()
+        try eventually("3 released") { helper.words.contains("3 released") }
+        for (index, state) in states.enumerated() {
+            try require(try restoreAndCheck(state, flows[index].far, index) == nil, "flow \(index)")
+        }
         try require(try helper.wait() == 0, helper.words)
+        try require(ne_monotonic_ns() - start < 30_000_000_000, "delayed by strangers")
     }
     _ = squatters
+}
+
+/// Connections whose holder never lets go: a destination waits for them once, and goes on.
+private func endlessHold() throws {
+    let network = try Network()
+    let flows = try pairs(network, 2)
+    try withScratch { scratch in
+        let source = try Server(scratch + "/source.repair")
+        let destination = try Server(scratch + "/destination.repair", patience: .seconds(8))
+        let (first, second) = (try Helper([source.path]), try Helper([destination.path]))
+        try source.awaitHelper()
+        try destination.awaitHelper()
+        try require(try source.request(.on, flows.map(\.near.raw)) == .done, first.words)
+        let start = ne_monotonic_ns()
+        for _ in 0..<20 {
+            let fresh = try tcpSocket(AF_INET)
+            try require(try destination.request(.on, [fresh.raw]) == .done, second.words)
+        }
+        try require(ne_monotonic_ns() - start < 20_000_000_000, "waited for each")
+        try require(try source.request(.off, flows.map(\.near.raw)) == .done, first.words)
+        for flow in flows { try require(try markOf(flow.near.raw) == 0, "the mark stays") }
+    }
+    for (index, flow) in flows.enumerated() { try exchange(flow.near, flow.far, index) }
+}
+
+private func markOf(_ fd: CInt) throws -> CInt {
+    var mark: CInt = -1
+    var size = socklen_t(MemoryLayout<CInt>.size)
+    try require(getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &size) == 0, "SO_MARK: errno \(errno)")
+    return mark
+}
+
+/// Story: repair mode lets a socket be bound to any port that is in use; a server handed such sockets over, and at the end
+/// the helper listened there, silently, beside somebody else's server, whose clients were not answered for two seconds.
+private func disturbsNoListener() throws {
+    let network = try Network()
+    for isConnected in [false, true] {
+        try network.place.enter()
+        guard let address = InternetSocketAddress(placeAddress.v4, port: 8080),
+            let remote = InternetSocketAddress(peerAddress.v4, port: 9)
+        else { throw LabFailure("address") }
+        let victim = try tcpSocket(AF_INET)
+        var one: CInt = 1
+        setsockopt(victim.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        try require(address.withSockAddr { bind(victim.raw, $0, $1) } == 0 && listen(victim.raw, 8) == 0, "listen")
+        try withScratch { scratch in
+            let server = try Server(scratch + "/x.repair")
+            let helper = try Helper([server.path])
+            try server.awaitHelper()
+            let intruder = try tcpSocket(AF_INET)
+            try require(try server.request(.on, [intruder.raw]) == .done, helper.words)
+            try require(address.withSockAddr { bind(intruder.raw, $0, $1) } == 0, "bind: errno \(errno)")
+            if isConnected {
+                try require(remote.withSockAddr { connect(intruder.raw, $0, $1) } == 0, "connect: errno \(errno)")
+            }
+            server.server.closeHelper()
+            try eventually("released") { helper.words.contains("1 released") }
+            try network.peer.enter()
+            let client = try tcpSocket(AF_INET)
+            _ = address.withSockAddr { connect(client.raw, $0, $1) }
+            var entry = pollfd(fd: victim.raw, events: Int16(POLLIN), revents: 0)
+            try require(poll(&entry, 1, 800) == 1, "connected \(isConnected): the victim's client is not served")
+            try require(try helper.wait() == 0, helper.words)
+        }
+    }
 }
 
 private func restoreAndCheck(_ state: TCPSocketState, _ far: SharedDescriptor, _ seed: Int) throws
@@ -236,7 +320,9 @@ private func stoppedAndContinued() throws {
         try server.awaitHelper()
         for command in [RepairCommand.on, .off] {
             stopAndContinue(helper)
-            try require(try server.request(command, [flow.near.raw]) == .done, "\(command): \(helper.words)")
+            try server.reactor.turn(maxWaitNanoseconds: 0)
+            let outcome = try server.request(command, [flow.near.raw])
+            try require(outcome == .done, "\(command): \(outcome), \(helper.words)")
         }
         stopAndContinue(helper)
         server.server.closeHelper()
@@ -245,7 +331,7 @@ private func stoppedAndContinued() throws {
     try exchange(flow.near, flow.far, 1)
 }
 
-/// SIGSTOP, until it is stopped, and SIGCONT, until it runs or is no more.
+/// SIGSTOP while it waits, until it is stopped, and SIGCONT, until it waits again or is no more.
 private func stopAndContinue(_ helper: Helper) {
     func wait(until isDone: (String) -> Bool) {
         for _ in 0..<1000 where helper.isRunning && !isDone(procFile(helper.pid, "status")) { usleep(10_000) }
@@ -253,9 +339,8 @@ private func stopAndContinue(_ helper: Helper) {
     wait { $0.contains("State:\tS") }
     kill(helper.pid, SIGSTOP)
     wait { $0.contains("State:\tT") }
-    let before = switches(helper.pid)
     kill(helper.pid, SIGCONT)
-    wait { !$0.contains("State:\tT") && switches(helper.pid) > before }
+    wait { $0.contains("State:\tS") || $0.contains("State:\tZ") }
 }
 
 private func directory() throws {
@@ -283,12 +368,6 @@ private func directory() throws {
 private func awaitWaiting(_ helper: Helper) {
     let before = sleeps(helper.pid)
     for _ in 0..<1000 where helper.isRunning && sleeps(helper.pid) < before + 5 { usleep(10_000) }
-}
-
-/// How often it has given up the processor, of its own will or not.
-private func switches(_ pid: pid_t) -> Int {
-    procFile(pid, "status").split(separator: "\n").filter { $0.contains("voluntary") }
-        .reduce(0) { $0 + ($1.split(separator: "\t").last.flatMap { Int($0) } ?? 0) }
 }
 
 /// voluntary_ctxt_switches of proc(5).
