@@ -14,17 +14,18 @@ public enum HelperSandbox {
     #endif
 
     /// System calls by the kernel's names.
-    public static let systemCalls = [
-        "recvmsg", "sendmsg",  // the conversation, sock_diag
-        "getsockopt", "setsockopt",  // SO_PROTOCOL, SO_COOKIE, SO_PEERCRED, SO_MARK, TCP_REPAIR
-        "socket", "connect",  // reaching the server; connect(AF_UNSPEC)
-        "bind", "listen",  // silent ports
-        "getsockname", "getpeername",  // the port that is to be silent, the connection that is to come back
-        "close", "exit_group", "write",
-        "openat", "newfstatat",  // the directory, the kind of PATH
-        "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode
-        "brk", "mmap", "munmap",  // the allocator
-    ] + poll  // waiting for a message or a name
+    public static let systemCalls =
+        [
+            "recvmsg", "sendmsg",  // the conversation, sock_diag
+            "getsockopt", "setsockopt",  // SO_PROTOCOL, SO_COOKIE, SO_PEERCRED, SO_MARK, TCP_REPAIR
+            "socket", "connect",  // reaching the server; connect(AF_UNSPEC)
+            "bind", "listen",  // silent ports
+            "getsockname", "getpeername",  // the port that is to be silent, the connection that is to come back
+            "close", "exit_group", "write",
+            "openat", "newfstatat",  // the directory, the kind of PATH
+            "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode
+            "brk", "mmap", "munmap",  // the allocator
+        ] + poll  // waiting for a message or a name
 
     /// Why the process cannot be confined.
     public enum Failure: Error, Equatable, Sendable {
