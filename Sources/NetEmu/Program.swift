@@ -28,7 +28,7 @@ public enum Program {
         do throws(EmulationError) {
             let setup = try ProcessSetup(configuration.process, failureStatus: configuration.failureStatus)
             defer { setup.finish() }
-            let programs = try PasstPrograms(configuration)
+            let programs = try NetdevPrograms(configuration)
             defer { programs.minder?.finish() }
             return try run(configuration, programs, setup)
         } catch {
@@ -37,7 +37,7 @@ public enum Program {
         }
     }
 
-    private static func run(_ configuration: Configuration, _ programs: PasstPrograms, _ setup: ProcessSetup)
+    private static func run(_ configuration: Configuration, _ programs: NetdevPrograms, _ setup: ProcessSetup)
         throws(EmulationError)
         -> Int32
     {

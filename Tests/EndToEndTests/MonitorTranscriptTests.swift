@@ -58,7 +58,7 @@ struct MonitorTranscriptTests {
                 ("netdev_add", ["Error: Parameter 'id' is missing"]),
                 (
                     "netdev_add help",
-                    ["Available netdev backend types:", "passt", "stream", "hubport", "vhost-user"]
+                    ["Available netdev backend types:", "passt", "stream", "vhost-user", "hubport"]
                 ),
                 ("device_add virtio-net-pci,netdev=n0,id=d0", []), ("info network", [d0, " \\ " + n0]),
                 (

@@ -18,7 +18,8 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 private let idHint = "\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter."
 private let characterDevices =
     "stdio, mon:stdio, none, null, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, chardev:ID"
-private let today = "\nWhat works today: -nic passt"
+private let node = "\nWhat works today: -guest node"
+private let today = "\nWhat works today: passt, stream, vhost-user, hubport"
 private let vu = "passt,vhost-user=on"
 
 /// QEMU's own texts.
@@ -122,9 +123,9 @@ private let ownTexts: [Refusal] = [
     Refusal("-nic tap,ifname=t0", "-nic tap,ifname=t0: network backend 'tap' is not supported yet" + today),
     Refusal("-net nic -net user", "-net user: network backend 'user' is not supported yet" + today),
     Refusal(
-        "-kernel vmlinuz", "-kernel vmlinuz: needs -guest uml, which is not supported yet" + today + " (-guest node)"),
-    Refusal("-drive file=x", "-drive file=x: needs -guest qemu, which is not supported yet" + today + " (-guest node)"),
-    Refusal("disk.img", "disk.img: a disk image needs -guest qemu, which is not supported yet" + today),
+        "-kernel vmlinuz", "-kernel vmlinuz: needs -guest uml, which is not supported yet" + node),
+    Refusal("-drive file=x", "-drive file=x: needs -guest qemu, which is not supported yet" + node),
+    Refusal("disk.img", "disk.img: a disk image needs -guest qemu, which is not supported yet" + node),
     Refusal(
         "-incoming tcp:h:1",
         "-incoming tcp:h:1: not supported yet\nWhat works today: a guest that starts here and is not migrated"),

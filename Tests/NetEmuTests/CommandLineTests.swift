@@ -104,7 +104,7 @@ struct CommandLineTests {
     func bareBoolean() throws {
         let plan = try Self.build("-nic passt,vhost-user,nodhcp")
         let netdev = try #require(plan.firstOnRings)
-        guard case .passt(let options) = netdev.kind else { throw OptionError("no passt") }
+        guard let options = (netdev.kind as? PasstKind)?.options else { throw OptionError("no passt") }
         #expect(options.vhostUser && !options.dhcp)
         #expect(
             plan.warnings.first

@@ -31,16 +31,20 @@ struct ManualTests {
         }
     }
 
-    @Test(
-        "every key has a paragraph",
-        arguments: [
-            NetdevTables.passt, NetdevTables.stream, NetdevTables.vhostUser, NetdevTables.hubPort, CardTables.device,
-            NetdevTables.socketChardev, FilterOption.keys,
-        ])
+    /// Of lists with a section of their own; the keys of the others stand in their option's paragraph.
+    static let tables = [OptionRow.netdev, .device, .chardev, .object].flatMap { $0.grammar?.heads ?? [] }
+
+    @Test("every key has a paragraph", arguments: tables.map(\.keys))
     func keys(table: KeyTable) {
-        for row in table.rows where row.kind != .notYet {
-            #expect(Self.manual.contains { $0.hasPrefix("\\fB\(row.name)=") }, "\(row.name)=")
+        for row in table.known {
+            #expect(Self.manual.contains { $0.hasPrefix("\\fB\(row.name)=") }, "\(table.title),\(row.name)=")
         }
+    }
+
+    @Test("every kind of back-end is named where -netdev is described", arguments: NetdevKinds.names)
+    func kinds(name: String) {
+        let title = Self.manual.first { $0.hasPrefix("\\fB-netdev\\fR") } ?? ""
+        #expect(title.contains("\\fB\(name)"), "\(name)")
     }
 
     @Test("every paragraph about an option is about one of the table")

@@ -259,10 +259,10 @@ struct NetworkTableTests {
         { client in
             for case .netdev(client.id, let plan) in configuration.network {
                 switch plan.kind {
-                case .passt(let options): return "\(options.vhostUser ? "vhost-user" : "stream"),connected to pid 7"
-                case .stream(let stream): return stream.isServer ? "listening" : "connecting"
-                case .vhostUser(let user): return "vhost-user0 to \(user.chardev)"
-                case .hubPort: return ""
+                case let passt as PasstKind: return "\(passt.worksOnRings ? "vhost-user" : "stream"),connected to pid 7"
+                case let stream as StreamKind: return stream.isServer ? "listening" : "connecting"
+                case let user as VhostUserKind: return "vhost-user0 to \(user.chardev ?? "")"
+                default: return ""
                 }
             }
             return "?"
@@ -292,7 +292,7 @@ struct NetworkTableTests {
     func hubPortsAreRemoved() throws {
         var topology = Topology()
         _ = try topology.addHubPort("h0", hub: 0, netdev: nil)
-        _ = try topology.addNetdev("u0", .passt, worksOnRings: false)
+        _ = try topology.addNetdev("u0", "passt", worksOnRings: false)
         _ = try topology.addHubPort("h1", hub: 0, netdev: "u0")
         #expect(Self.lines(topology) == ["hub 0", " \\ h1: u0: index=0,\(passt)", " \\ h0"])
         _ = try topology.removeNetdev("u0")

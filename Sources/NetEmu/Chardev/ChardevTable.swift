@@ -82,17 +82,13 @@ final class ChardevTable {
     }
 
     /// The socket called `id`, for a back-end that takes its connections as they are.
-    func takeSocket(_ id: String, location: String?) throws(EmulationError) -> SocketDevice {
-        guard let entry = entry(id) else {
-            throw EmulationError(location: location, text: "chardev \"\(id)\" not found")
-        }
-        if let objection = entry.plan.vhostUserObjection { throw EmulationError(location: location, text: objection) }
+    func takeSocket(_ id: String, for kind: any NetdevKind) throws(EmulationError) -> SocketDevice {
+        guard let entry = entry(id) else { throw EmulationError(text: "chardev \"\(id)\" not found") }
+        if let objection = kind.objection(to: entry.plan) { throw EmulationError(text: objection) }
         guard let socket = entry.device as? SocketDevice else {
-            throw EmulationError(location: location, text: "chardev \"\(id)\" is not reconnectable")
+            throw EmulationError(text: "chardev \"\(id)\" is not reconnectable")
         }
-        guard !entry.isTaken else {
-            throw EmulationError(location: location, text: "chardev \"\(id)\" is already in use")
-        }
+        guard !entry.isTaken else { throw EmulationError(text: "chardev \"\(id)\" is already in use") }
         entry.isTaken = true
         return socket
     }

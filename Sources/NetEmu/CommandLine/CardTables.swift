@@ -65,10 +65,6 @@ enum CardTables {
             + places.map { KeyRow($0, .string, "nothing in netemu acts on it", hasEffect: false) }
             + notYet.map { KeyRow($0, .notYet, "") })
 
-    static var deviceHelp: String {
-        "Network devices:\nname \"virtio-net-pci\", bus none, alias \"virtio-net\""
-    }
-
     static var modelHelp: String {
         let names =
             otherModels + virtioModels.values.filter { $0 != "virtio-net-pci" } + ["virtio-net-pci (aka virtio)"]

@@ -1,5 +1,33 @@
 // -chardev, -monitor, -mon and -serial: which character devices there are and who sits at which end.
 
+extension OptionRow {
+    static let mon = OptionRow(
+        "mon", "[chardev=]ID[,mode=readline]", "a monitor on a character device (may repeat)", phase: .run,
+        reads: .list(ListGrammar(implied: "chardev", keys: MonitorOption.keys))
+    ) { builder, parsed throws(OptionError) in try builder.addMon(parsed) }
+
+    static let monitor = OptionRow(
+        "monitor", "stdio|unix:PATH[,server=on][,wait=off]|tcp:HOST:PORT|telnet:HOST:PORT|none",
+        "where a monitor is (may repeat)", phase: .run, reads: .word(ChardevOption.shortWords)
+    ) { builder, parsed throws(OptionError) in try builder.addMonitor(parsed) }
+
+    static let serial = OptionRow(
+        "serial", "stdio|mon:stdio|null|unix:PATH[,server=on][,wait=off]|...", "where the node's console is",
+        phase: .run, reads: .word(ChardevOption.shortWords)
+    ) { builder, parsed throws(OptionError) in try builder.addSerial(parsed) }
+}
+
+/// `-mon`.
+enum MonitorOption {
+    static let keys = KeyTable(
+        title: "mon",
+        rows: [
+            KeyRow("chardev", .string, "the id of a character device"),
+            KeyRow("mode", .string, "readline; control is not supported yet"),
+            KeyRow("pretty", .boolean, "of control mode"),
+        ])
+}
+
 extension ConfigurationBuilder {
     mutating func addChardev(_ parsed: ParsedOption) throws(OptionError) {
         let plan = try ChardevOption.plan(parsed.option.value ?? "", location: parsed.option.location)
@@ -32,7 +60,7 @@ extension ConfigurationBuilder {
     /// `-mon`.
     mutating func addMon(_ parsed: ParsedOption) throws(OptionError) {
         configuration.hasTerminalOption = true
-        let values = try NetdevTables.monitor.read(parsed.list)
+        let values = try MonitorOption.keys.read(parsed.list)
         guard let chardev = values.string("chardev") else { throw OptionError("Parameter 'chardev' is missing") }
         switch values.string("mode") ?? "readline" {
         case "readline": break

@@ -3,24 +3,42 @@
 
 import Linux
 
+extension OptionRow {
+    static let chardev = OptionRow(
+        "chardev", "socket,id=ID,path=PATH[,server=on][,wait=off] | stdio,id=ID | null,id=ID",
+        "a character device, for -mon, -serial and -netdev vhost-user", phase: .chardev,
+        reads: .list(ChardevOption.grammar)
+    ) { builder, parsed throws(OptionError) in try builder.addChardev(parsed) }
+}
+
 enum ChardevOption {
+    static let grammar = ListGrammar(
+        implied: "backend", heads: kinds, shared: ["id"],
+        overview: "Available chardev backend types: \n" + kinds.map { "  " + $0.word }.joined(separator: "\n"))
+
+    /// QEMU's other character devices.
+    private static let notYet = [
+        "braille", "chardev", "con", "dbus", "fd", "file", "hub", "memory", "msmouse", "parallel", "parport", "pipe",
+        "pty", "qemu-vdagent", "ringbuf", "serial", "spiceport", "spicevmc", "testdev", "tty", "udp", "vc", "wctablet",
+    ]
+
     /// `-chardev`: kind and id stand in the list.
     static func plan(_ text: String, location: String?) throws(OptionError) -> ChardevPlan {
-        let list = try KeyValueList(parsing: text, implied: "backend")
+        let list = try grammar.read(text)
         guard let id = list["id"] else { throw OptionError("chardev: no id specified") }
         let name = try Value.identifier(id)
         guard let kind = list["backend"] else { throw OptionError("chardev: \"\(name)\" missing backend") }
-        guard NetdevTables.chardevKinds.contains(kind) else { throw unknown(kind) }
+        guard kinds.contains(where: { $0.word == kind }) else { throw unknown(kind) }
         return try plan(kind, id: name, list.without("backend", "id"), location: location)
     }
 
     private static func unknown(_ kind: String) -> OptionError {
-        guard NetdevTables.chardevsNotYet.contains(kind) else {
+        guard notYet.contains(kind) else {
             return OptionError("'\(kind)' is not a valid char driver name")
         }
         return OptionError(
             "char driver '\(kind)' is not supported yet",
-            hints: ["What works today: \(NetdevTables.chardevKinds.joined(separator: ", "))"])
+            hints: ["What works today: \(kinds.map(\.word).joined(separator: ", "))"])
     }
 
     private static func plan(
@@ -29,14 +47,14 @@ enum ChardevOption {
         var plan = ChardevPlan(id: id, kind: .null, location: location)
         switch kind {
         case "stdio":
-            let values = try NetdevTables.standardChardev.read(keys)
+            let values = try standardKeys.read(keys)
             plan.kind = .stdio(takesSignals: values.boolean("signal") == false)
             plan.isMultiplexed = values.boolean("mux") ?? false
         case "socket":
-            let values = try NetdevTables.socketChardev.read(keys)
+            let values = try socketKeys.read(keys)
             plan.kind = .socket(try socket(values))
             plan.isMultiplexed = values.boolean("mux") ?? false
-        default: plan.isMultiplexed = try NetdevTables.nullChardev.read(keys).boolean("mux") ?? false
+        default: plan.isMultiplexed = try nullKeys.read(keys).boolean("mux") ?? false
         }
         return plan
     }
@@ -101,6 +119,7 @@ enum ChardevOption {
 
     // MARK: short forms
 
+    static let shortWords = ["stdio", "mon:stdio", "none", "null", "unix:", "tcp:", "telnet:", "chardev:"]
     static let shortForms = "stdio, mon:stdio, none, null, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, chardev:ID"
 
     /// What stands behind `-monitor` or `-serial`.
@@ -148,14 +167,14 @@ enum ChardevOption {
                 ]
                 if scheme == "telnet:" { pairs.append(KeyValueList.Pair("telnet", "on")) }
             }
-            return try socket(try NetdevTables.socketChardev.read(KeyValueList(pairs: pairs)))
+            return try socket(try socketKeys.read(KeyValueList(pairs: pairs)))
         }
         throw refusal(of: text)
     }
 
     private static func refusal(of text: String) -> OptionError {
         let head = String(text.prefix { $0 != ":" })
-        if NetdevTables.chardevsNotYet.contains(head) || head == "websocket" || text.hasPrefix("/dev/") {
+        if notYet.contains(head) || head == "websocket" || text.hasPrefix("/dev/") {
             return OptionError("not supported yet", hints: ["What works today: \(shortForms)"])
         }
         return OptionError("'\(text)' is not a valid char driver", hints: ["What is accepted: \(shortForms)"])

@@ -6,7 +6,7 @@ enum CompletionShell: String, CaseIterable { case bash, zsh, fish }
 
 enum CompletionScript {
     /// What a list can begin with, and the keys behind each beginning.
-    struct Vocabulary {
+    struct Vocabulary: Sendable {
         let option: String
         let firstWords: [String]
         let keys: [(first: String, words: [String])]
@@ -22,51 +22,21 @@ enum CompletionScript {
 
     // MARK: words
 
-    private static func keys(_ table: KeyTable?, more: [String] = []) -> [String] {
-        let rows = table?.rows.filter { $0.kind != .notYet } ?? []
+    private static func keys(_ table: KeyTable, more: [String]) -> [String] {
         var seen: Set<String> = []
-        return (more + rows.map(\.name)).filter { seen.insert($0).inserted }.map { $0 + "=" }
+        return (more + table.known.map(\.name)).filter { seen.insert($0).inserted }.map { $0 + "=" }
     }
 
-    static var vocabularies: [Vocabulary] {
-        let types = NetdevTables.implemented
-        let cards = ["virtio-net", "virtio-net-pci"]
-        let chardevs: [(first: String, words: [String])] = [
-            ("socket", keys(NetdevTables.socketChardev, more: ["id"])),
-            ("stdio", keys(NetdevTables.standardChardev, more: ["id"])),
-            ("null", keys(NetdevTables.nullChardev, more: ["id"])),
-        ]
-        let objects: [(first: String, words: [String])] = [
-            ("filter-dump", keys(FilterOption.keys, more: ["id"])),
-            ("memory-backend-memfd", keys(NetdevTables.object, more: ["id"])),
-        ]
-        let places = ["stdio", "mon:stdio", "none", "null", "unix:", "tcp:", "telnet:", "chardev:"]
-        return [
-            Vocabulary(
-                option: "nic", firstWords: types + ["none"],
-                keys: types.map { ($0, keys(NetdevTables.keys(of: $0), more: ["id", "mac", "model"])) }),
-            Vocabulary(
-                option: "netdev", firstWords: types + ["help"],
-                keys: types.map { ($0, keys(NetdevTables.keys(of: $0), more: ["id"])) }),
-            Vocabulary(
-                option: "net", firstWords: ["nic", "passt", "none"],
-                keys: [("nic", keys(NetdevTables.legacyNIC)), ("passt", keys(NetdevTables.passt))]),
-            Vocabulary(
-                option: "device", firstWords: cards + ["help"],
-                keys: cards.map { ($0, keys(CardTables.device, more: ["id"])) }),
-            Vocabulary(option: "chardev", firstWords: chardevs.map(\.first), keys: chardevs),
-            Vocabulary(option: "object", firstWords: objects.map(\.first), keys: objects),
-            Vocabulary(option: "guest", firstWords: ["node", "none"], keys: [("node", keys(NetdevTables.guestNode))]),
-            Vocabulary(option: "numa", firstWords: ["node"], keys: [("node", keys(NetdevTables.numaNode))]),
-            Vocabulary(option: "sandbox", firstWords: ["on", "off"], keys: [("on", keys(SandboxOption.keys))]),
-            Vocabulary(option: "monitor", firstWords: places, keys: []),
-            Vocabulary(option: "serial", firstWords: places, keys: []),
-            Vocabulary(option: "completion", firstWords: CompletionShell.allCases.map(\.rawValue), keys: []),
-        ]
+    static let vocabularies: [Vocabulary] = OptionTable.implemented.compactMap { row in
+        guard !row.words.isEmpty else { return nil }
+        let heads = row.grammar?.heads ?? []
+        return Vocabulary(
+            option: row.name, firstWords: row.words,
+            keys: heads.map { ($0.word, keys($0.keys, more: row.grammar?.shared ?? [])) })
     }
 
     private static var options: [String] { OptionTable.implemented.map { "-" + $0.name } }
-    private static let files = ["pidfile", "D"]
+    private static let files = OptionTable.implemented.filter(\.namesFile).map(\.name)
 
     // MARK: scripts
 
@@ -91,7 +61,7 @@ enum CompletionScript {
                 local previous=${typed[${#typed[@]}-1]}
                 COMPREPLY=()
                 case $previous,$current in
-            \(cases)    -pidfile,*|-D,*) compopt -o default; return ;;
+            \(cases)    \(files.map { "-\($0),*" }.joined(separator: "|"))) compopt -o default; return ;;
                 *,-*) words='\(options.joined(separator: " "))' ;;
                 esac
                 # readline's word begins behind the last = or :
@@ -121,7 +91,7 @@ enum CompletionScript {
             # zsh completion for netemu(1); printed by `netemu -completion zsh`.
             _netemu() {
                 case ${words[CURRENT-1]} in
-            \(cases)    -pidfile|-D) _files ;;
+            \(cases)    \(files.map { "-\($0)" }.joined(separator: "|"))) _files ;;
                 *) compadd -- \(options.joined(separator: " ")) ;;
                 esac
             }
@@ -143,7 +113,7 @@ enum CompletionScript {
             let names = row.name.count == 1 ? ["-s \(row.name)"] : ["-o \(row.name)", "-l \(row.name)"]
             let hasWords = vocabularies.contains { $0.option == row.name }
             let words = hasWords ? " -x -a '(__netemu_words \(row.name))'" : row.argument == nil ? "" : " -r"
-            let file = files.contains(row.name) ? " -F" : ""
+            let file = row.namesFile ? " -F" : ""
             for name in names {
                 lines.append(
                     "complete -c netemu \(name)\(words)\(file) -d '\(row.help.replacing("'", with: "\\'"))'")

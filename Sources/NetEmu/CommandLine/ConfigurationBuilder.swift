@@ -1,7 +1,5 @@
-// From scanned options to a Configuration, in QEMU's order: every list is parsed in typing order
-// (ids, duplicates), then things are made phase by phase: object, netdev, nic, device.
-
-import Link
+// From scanned options to a Configuration, in QEMU's order: every list is parsed in typing order (ids, duplicates),
+// then each option takes effect in its phase (OptionPhase). What an option does stands in its row.
 
 /// What a command line comes to.
 public enum CommandLineOutcome: Sendable {
@@ -13,9 +11,13 @@ public enum CommandLineOutcome: Sendable {
 /// One option with its list, parsed.
 struct ParsedOption {
     let option: ScannedOption
-    let word: OptionWord
+    /// Empty when the value is no list.
     let list: KeyValueList
+    /// Checked; nil for options whose lists name nothing.
     let id: String?
+
+    /// The value as typed.
+    var text: String { option.value ?? "" }
 }
 
 public struct ConfigurationBuilder {
@@ -37,7 +39,11 @@ public struct ConfigurationBuilder {
         let options = try OptionScanner.scan(arguments)
         if let text = try HelpText.answer(to: options) { return .print(text) }
         var builder = ConfigurationBuilder(random: random)
-        for parsed in try builder.parseAll(options) { try builder.apply(parsed) }
+        for parsed in try builder.parseAll(options) {
+            do throws(OptionError) { try parsed.option.row.effect(&builder, parsed) } catch {
+                throw error.located(at: parsed.option.location)
+            }
+        }
         try builder.finish(arguments)
         return .run(builder.configuration)
     }
@@ -49,17 +55,19 @@ public struct ConfigurationBuilder {
         var parsed: [ParsedOption] = []
         var seen: Set<String> = []
         for option in options {
-            guard let word = try triage(option) else { continue }
+            guard try isCarriedOut(option) else { continue }
             do {
-                let one = try parse(option, word)
-                if let id = one.id { try claim(id, of: option, word, &seen) }
+                let one = try parse(option)
+                if let id = one.id { try claim(id, of: option, &seen) }
                 parsed.append(one)
             } catch {
                 throw error.located(at: option.location)
             }
         }
-        // Back-ends whose lists are read the new way come before the others, whatever the typing order.
-        func rank(_ one: ParsedOption) -> Int { one.word == .netdev && one.list.dialect != .short ? 0 : 1 }
+        func rank(_ one: ParsedOption) -> Int {
+            let precedence = one.list.dialect == .short ? nil : one.option.row.grammar?.structured
+            return (precedence ?? .typed).rawValue
+        }
         let ordered = parsed.enumerated().sorted {
             ($0.element.option.row.phase, rank($0.element), $0.offset)
                 < ($1.element.option.row.phase, rank($1.element), $1.offset)
@@ -67,93 +75,43 @@ public struct ConfigurationBuilder {
         return ordered.map(\.element)
     }
 
-    /// The word of an option that is carried out; nil when a warning was all there is to say.
-    private mutating func triage(_ option: ScannedOption) throws(OptionError) -> OptionWord? {
+    /// False when a warning was all there is to say.
+    private mutating func isCarriedOut(_ option: ScannedOption) throws(OptionError) -> Bool {
         switch option.row.meaning {
-        case .implemented(let word): return word
+        case .implemented: return true
         case .meaningless(let missing):
             let text = "-\(option.row.name) has no effect: netemu has no \(missing)"
             if !configuration.warnings.contains(text) { configuration.warnings.append(text) }
-            return nil
+            return false
         case .notYet(let instead): throw option.error("not supported yet", hints: [instead])
         case .boots(let guest):
             throw option.error(
-                "needs -guest \(guest), which is not supported yet", hints: [OptionTable.worksToday + " (-guest node)"])
+                "needs -guest \(guest), which is not supported yet", hints: ["What works today: -guest node"])
         case .refused(let why): throw option.error(why)
         }
     }
 
-    private mutating func parse(_ option: ScannedOption, _ word: OptionWord) throws(OptionError) -> ParsedOption {
-        let text = option.value ?? ""
-        let list: KeyValueList
-        switch word {
-        case .netdev: list = try NetdevOption.list(text)
-        case .nic, .net: list = try KeyValueList(parsing: text, implied: "type")
-        case .chardev: list = KeyValueList(pairs: try KeyValueList(parsing: text, implied: "backend").pairs)
-        case .mon: list = try KeyValueList(parsing: text, implied: "chardev")
-        case .device: list = try KeyValueList(parsing: text, implied: "driver")
-        case .object: list = try KeyValueList(parsing: text, implied: "qom-type")
-        case .numa, .guest, .machine: list = try KeyValueList(parsing: text, implied: "type")
-        case .memory: list = try KeyValueList(parsing: text, implied: "size")
-        case .name: list = try KeyValueList(parsing: text, implied: "guest")
-        case .sandbox: list = try KeyValueList(parsing: text, implied: "enable")
-        case .monitor, .serial, .nodefaults, .help, .version, .completion, .stopped, .daemonize, .pidFile, .logFile,
-            .runAs:
-            list = KeyValueList(pairs: [])
+    private mutating func parse(_ option: ScannedOption) throws(OptionError) -> ParsedOption {
+        guard let grammar = option.row.grammar else {
+            return ParsedOption(option: option, list: KeyValueList(pairs: []), id: nil)
         }
+        let list = try grammar.read(option.value ?? "")
         for bare in list.bareWords {
             configuration.warnings.append(
                 "\(option.location): short-form boolean option '\(bare.key)' deprecated\nPlease use \(bare.value) instead"
             )
         }
-        for warning in NetdevTables.table(for: word, list)?.warnings(of: list) ?? [] {
+        for warning in grammar.table(of: list)?.warnings(of: list) ?? [] {
             configuration.warnings.append("\(option.location): \(warning)")
         }
-        let hasID = [.nic, .net, .device, .object].contains(word)
-        let id: String?
-        if word == .netdev {
-            // Of the others, Topology finds those that are there twice.
-            id = list.dialect == .short ? try NetdevOption.id(list) : nil
-        } else if hasID, let text = list["id"] {
-            id = try Value.identifier(text)
-        } else {
-            id = nil
-        }
-        return ParsedOption(option: option, word: word, list: list, id: id)
+        let looksAtID = grammar.identity == .always || grammar.identity == .short && list.dialect == .short
+        let id = try looksAtID ? list["id"].map { id throws(OptionError) in try Value.identifier(id) } : nil
+        return ParsedOption(option: option, list: list, id: id)
     }
 
-    private func claim(
-        _ id: String, of option: ScannedOption, _ word: OptionWord, _ seen: inout Set<String>
-    ) throws(OptionError) {
-        guard !seen.insert("\(word.rawValue) \(id)").inserted else { return }
-        throw OptionError("Duplicate ID '\(id)' for \(word.rawValue)")
-    }
-
-    private mutating func apply(_ parsed: ParsedOption) throws(OptionError) {
-        do {
-            switch parsed.word {
-            case .object: try addObject(parsed)
-            case .memory: try setMemory(parsed)
-            case .numa: try addNumaNode(parsed)
-            case .machine: try setMachine(parsed)
-            case .netdev: try addNetdev(parsed)
-            case .nic: try addNIC(parsed)
-            case .net: try addLegacy(parsed)
-            case .chardev: try addChardev(parsed)
-            case .mon: try addMon(parsed)
-            case .daemonize, .pidFile, .logFile, .runAs, .sandbox: try setProcess(parsed)
-            case .stopped: configuration.isStopped = true
-            case .device: try addDevice(parsed)
-            case .guest: configuration.guest = try GuestOption.plan(parsed.list)
-            case .monitor: try addMonitor(parsed)
-            case .serial: try addSerial(parsed)
-            case .name: configuration.name = try NetdevTables.name.read(parsed.list).string("guest")
-            case .nodefaults: hasNetworkOption = true
-            case .help, .version, .completion: break
-            }
-        } catch {
-            throw error.located(at: parsed.option.location)
-        }
+    private func claim(_ id: String, of option: ScannedOption, _ seen: inout Set<String>) throws(OptionError) {
+        guard !seen.insert("\(option.row.name) \(id)").inserted else { return }
+        throw OptionError("Duplicate ID '\(id)' for \(option.row.name)")
     }
 
     private mutating func finish(_ arguments: [String]) throws(OptionError) {

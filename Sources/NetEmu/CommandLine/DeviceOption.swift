@@ -2,7 +2,20 @@
 
 import Link
 
+extension OptionRow {
+    static let device = OptionRow(
+        "device", "virtio-net[-pci],netdev=ID[,id=ID][,mac=MAC][,key=value...]", "a network card for a back-end",
+        phase: .device, reads: .list(DeviceOption.grammar)
+    ) { builder, parsed throws(OptionError) in try builder.addDevice(parsed) }
+}
+
 enum DeviceOption {
+    static let grammar = ListGrammar(
+        implied: "driver",
+        heads: ["virtio-net", "virtio-net-pci"].map { ListGrammar.Head($0, CardTables.device) }, shared: ["id"],
+        keys: CardTables.device, identity: .always,
+        overview: "Network devices:\nname \"virtio-net-pci\", bus none, alias \"virtio-net\"")
+
     static func plan(_ list: KeyValueList, id: String?, location: String?) throws(OptionError) -> CardPlan {
         guard let driver = list["driver"] else { throw OptionError("Parameter 'driver' is missing") }
         guard let model = CardModel(named: driver), driver != "virtio" else {

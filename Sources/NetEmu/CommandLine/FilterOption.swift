@@ -74,8 +74,8 @@ enum FilterOption {
             throw OptionError("Parameter 'netdev' expects a network backend id")
         }
         guard case .netdev(let type, worksOnRings: true) = client.kind else { return client }
-        let hint = type == .passt ? ["passt captures itself: param=--pcap,param=\(plan.file)"] : []
+        let hints = NetdevKinds.named(type)?.insteadOfCapture(plan.file) ?? []
         throw OptionError(
-            "netdev '\(plan.netdev)' carries no frames here: another process works on the card's rings", hints: hint)
+            "netdev '\(plan.netdev)' carries no frames here: another process works on the card's rings", hints: hints)
     }
 }

@@ -1,6 +1,23 @@
 // -guest: what is behind the cards.
 
+extension OptionRow {
+    static let guest = OptionRow(
+        "guest", "node[,run=SCRIPT|,script=FILE][,hostname=NAME] | none",
+        "what is behind the cards: the software node (default), or nothing", phase: .run,
+        reads: .list(
+            ListGrammar(implied: "type", heads: [ListGrammar.Head("node", GuestOption.nodeKeys)], alone: ["none"]))
+    ) { builder, parsed throws(OptionError) in builder.configuration.guest = try GuestOption.plan(parsed.list) }
+}
+
 enum GuestOption {
+    static let nodeKeys = KeyTable(
+        title: "node",
+        rows: [
+            KeyRow("run", .string, "a script for the node's shell; `;` goes on, `&&` stops, `,,` is a comma"),
+            KeyRow("script", .path, "a file with such a script"),
+            KeyRow("hostname", .string, "the node's name (default: node)"),
+        ])
+
     static func plan(_ list: KeyValueList) throws(OptionError) -> GuestPlan {
         let kind = list["type"] ?? "node"
         let rest = KeyValueList(pairs: list.pairs.filter { $0.key != "type" })
@@ -18,7 +35,7 @@ enum GuestOption {
     }
 
     private static func node(_ list: KeyValueList) throws(OptionError) -> NodePlan {
-        let values = try NetdevTables.guestNode.read(list)
+        let values = try nodeKeys.read(list)
         var plan = NodePlan()
         switch (values.string("run"), values.path("script")) {
         case (.some, .some): throw OptionError("run= and script= cannot both be given")

@@ -62,6 +62,9 @@ public struct KeyTable: Sendable {
     public let title: String
     public let rows: [KeyRow]
 
+    /// The rows of what is carried out.
+    var known: [KeyRow] { rows.filter { $0.kind != .notYet } }
+
     func row(named name: String) -> KeyRow? { rows.first { $0.name == name } }
 
     /// Checks names and values; what comes back reads without errors.
@@ -117,7 +120,7 @@ public struct KeyTable: Sendable {
     }
 
     private func stranger(_ pair: KeyValueList.Pair, _ text: String) -> OptionError {
-        let near = Suggestion.nearest(to: pair.key, among: rows.filter { $0.kind != .notYet }.map(\.name))
+        let near = Suggestion.nearest(to: pair.key, among: known.map(\.name))
         return OptionError(text, hints: near.map { ["Did you mean \($0)=?"] } ?? [])
     }
 

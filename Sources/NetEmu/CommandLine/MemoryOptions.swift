@@ -13,7 +13,7 @@ extension ConfigurationBuilder {
             let plan = try FilterOption.plan(rest, id: id, location: parsed.option.location)
             return configuration.filters.append(plan)
         }
-        let values = try NetdevTables.object.read(rest)
+        let values = try MemoryKeys.memfd.read(rest)
         _ = try values.required("size")
         guard values.size("size") != 0 else {
             throw OptionError("property 'size' of memory-backend-memfd doesn't take value '0'")
@@ -39,7 +39,7 @@ extension ConfigurationBuilder {
     }
 
     mutating func setMemory(_ parsed: ParsedOption) throws(OptionError) {
-        let values = try NetdevTables.memory.read(parsed.list)
+        let values = try MemoryKeys.memory.read(parsed.list)
         guard var text = values.string("size") else { return }
         guard let last = text.utf8.last else { throw OptionError("missing 'size' option value") }
         if (0x30...0x39).contains(last), !text.lowercased().hasPrefix("0x") { text += "M" }
@@ -67,7 +67,7 @@ extension ConfigurationBuilder {
             return
         }
         let rest = KeyValueList(pairs: parsed.list.pairs.filter { $0.key != "type" })
-        guard let memdev = try NetdevTables.numaNode.read(rest).string("memdev") else { return }
+        guard let memdev = try MemoryKeys.numaNode.read(rest).string("memdev") else { return }
         memdevs.append((memdev, parsed.option.location))
     }
 
@@ -112,6 +112,14 @@ extension ConfigurationBuilder {
 }
 
 enum ObjectOption {
+    private static let kinds = [
+        ListGrammar.Head("filter-dump", FilterOption.keys),
+        ListGrammar.Head("memory-backend-memfd", MemoryKeys.memfd),
+    ]
+    static let grammar = ListGrammar(
+        implied: "qom-type", heads: kinds, shared: ["id"], identity: .always,
+        overview: "List of user creatable objects:\n" + kinds.map { "  " + $0.word }.joined(separator: "\n"))
+
     private static let known = [
         "memory-backend-ram", "memory-backend-file", "memory-backend-memfd", "memory-backend-shm", "filter-dump",
         "filter-mirror", "filter-redirector", "filter-rewriter", "filter-buffer", "filter-replay", "colo-compare",

@@ -5,19 +5,80 @@ import Link
 import Linux
 import PasstLauncher
 
+extension OptionRow {
+    private static let types = NetdevKinds.names.joined(separator: "|")
+
+    static let nic = OptionRow(
+        "nic", "[\(types)][,model=MODEL][,mac=MAC][,key=value...] | none",
+        "a network card and its back-end in one (-netdev passt,help lists the keys)", phase: .nic,
+        reads: .list(NetworkLists.nic), answer: NetworkLists.answer(NetworkLists.nic)
+    ) { builder, parsed throws(OptionError) in try builder.addNIC(parsed) }
+
+    static let netdev = OptionRow(
+        "netdev", "\(types),id=ID[,key=value...]", "a back-end", phase: .netdev, reads: .list(NetworkLists.netdev)
+    ) { builder, parsed throws(OptionError) in try builder.addNetdev(parsed) }
+
+    static let net = OptionRow(
+        "net", "nic[,model=MODEL][,macaddr=MAC][,netdev=ID] | TYPE[,key=value...] | none",
+        "a card or a back-end on hub 0, in the old way", phase: .net, reads: .list(NetworkLists.net),
+        answer: NetworkLists.answer(NetworkLists.net)
+    ) { builder, parsed throws(OptionError) in try builder.addLegacy(parsed) }
+
+    static let nodefaults = OptionRow("nodefaults", nil, "no default network") { builder, _ in
+        builder.hasNetworkOption = true
+    }
+}
+
+/// The lists of -nic, -netdev and -net.
+enum NetworkLists {
+    private static let types = NetdevKinds.names.map { ListGrammar.Head($0, NetdevKinds.keys(of: $0) ?? legacyCard) }
+
+    static let nic = ListGrammar(
+        implied: "type", heads: types, shared: ["id", "mac", "model"], alone: ["none"], identity: .always,
+        overview: NetdevKinds.help)
+    static let netdev = ListGrammar(
+        implied: "type", heads: types, shared: ["id"], identity: .short, structured: .first,
+        overview: NetdevKinds.help, reader: { text throws(OptionError) in try NetdevOption.list(text) })
+    static let net = ListGrammar(
+        implied: "type",
+        heads: [ListGrammar.Head("nic", legacyCard)] + types.filter { $0.word != HubPortPlan.name }, shared: ["id"],
+        alone: ["none"], identity: .always, overview: NetdevKinds.help)
+
+    /// `-net nic`.
+    static let legacyCard = KeyTable(
+        title: "nic",
+        rows: [
+            KeyRow("netdev", .string, "the id of a back-end (default: hub 0)"),
+            KeyRow("macaddr", .string, "the card's MAC address"),
+            KeyRow("model", .string, "the card's model"),
+            KeyRow("name", .string, "what the monitor calls the card"),
+            KeyRow("addr", .string, "netemu has no PCI bus", hasEffect: false),
+            KeyRow("vectors", .unsigned, "netemu has no MSI-X vectors", hasEffect: false),
+        ])
+
+    /// `model=help` lists the cards, other words are the grammar's.
+    static func answer(_ grammar: ListGrammar) -> OptionRow.Answer {
+        { option in
+            let text = option.value ?? ""
+            let asksForCards = text.split(separator: ",").contains { $0 == "model=help" || $0 == "model=?" }
+            return asksForCards ? CardTables.modelHelp : grammar.help(text)
+        }
+    }
+}
+
 extension ConfigurationBuilder {
     mutating func addNetdev(_ parsed: ParsedOption) throws(OptionError) {
         hasNetworkOption = true
         _ = try add(try NetdevOption.plan(parsed.list, location: parsed.option.location))
     }
 
-    /// A vhost-user back-end's character device is a unix socket: descriptors go through it.
+    /// The character device that a back-end takes is there, and will do.
     private func checkChardev(_ plan: NetdevPlan) throws(OptionError) {
-        guard case .vhostUser(let user) = plan.kind else { return }
-        guard let chardev = configuration.chardevs.first(where: { $0.id == user.chardev }) else {
-            throw OptionError("chardev \"\(user.chardev)\" not found")
+        guard let kind = plan.kind, let id = kind.chardev else { return }
+        guard let chardev = configuration.chardevs.first(where: { $0.id == id }) else {
+            throw OptionError("chardev \"\(id)\" not found")
         }
-        if let objection = chardev.vhostUserObjection { throw OptionError(objection) }
+        if let objection = kind.objection(to: chardev) { throw OptionError(objection) }
     }
 
     private mutating func add(_ plan: NetdevPlan) throws(OptionError) -> ClientID {
@@ -72,7 +133,7 @@ extension ConfigurationBuilder {
         }
         guard type == "nic" else {
             let plan = try NetdevOption.plan(type, id: parsed.id, keys, location: parsed.option.location)
-            if case .hubPort = plan.kind {
+            if case .hubPort = plan.wanted {
                 throw OptionError("network backend 'hubport' is only supported with -netdev/-nic")
             }
             try checkChardev(plan)
@@ -80,7 +141,7 @@ extension ConfigurationBuilder {
             configuration.network.append(.netdev(client, plan))
             return
         }
-        let values = try NetdevTables.legacyNIC.read(keys)
+        let values = try NetworkLists.legacyCard.read(keys)
         guard usedNICs < 8 else { throw OptionError("no more on-board/default NIC slots available") }
         usedNICs += 1
         var card = CardPlan(

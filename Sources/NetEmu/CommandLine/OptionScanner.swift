@@ -53,7 +53,8 @@ public enum OptionScanner {
         }
         guard typed.hasPrefix("-"), typed != "-" else {
             throw OptionError(
-                at: typed, "a disk image needs -guest qemu, which is not supported yet", hints: [OptionTable.worksToday]
+                at: typed, "a disk image needs -guest qemu, which is not supported yet",
+                hints: ["What works today: -guest node"]
             )
         }
         let name = String(typed.dropFirst(typed.hasPrefix("--") ? 2 : 1))

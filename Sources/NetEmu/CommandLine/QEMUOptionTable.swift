@@ -2,8 +2,6 @@
 // refused because it boots something, or refused until netemu does it.
 
 extension OptionTable {
-    static let worksToday = "What works today: -nic passt"
-
     private static func meaningless(_ missing: String, flags: [String] = [], values: [String] = []) -> [OptionRow] {
         flags.map { OptionRow($0, nil, .meaningless(missing: missing)) }
             + values.map { OptionRow($0, "VALUE", .meaningless(missing: missing)) }

@@ -5,6 +5,36 @@ import Linux
 enum SocketAddressOption {
     private static let types = ["inet", "unix", "vsock", "fd"]
 
+    /// A SocketAddress, by its type.
+    static let rows =
+        [KeyRow("addr.type", .string, "unix, inet, fd or vsock")] + unixAddress + inetAddress + otherAddresses
+
+    static let unixAddress = [
+        KeyRow("addr.path", .path, "unix: the socket"),
+        KeyRow("addr.abstract", .boolean, "unix: a name of the abstract name space"),
+        KeyRow("addr.tight", .boolean, "unix: an abstract name's address ends with it (default on)"),
+    ]
+
+    static let inetAddress = [
+        KeyRow("addr.host", .string, "inet: a name or an address"),
+        KeyRow("addr.port", .string, "inet: a number or a service"),
+        KeyRow("addr.numeric", .boolean, "inet: host and port are numbers"),
+        KeyRow("addr.to", .integer, "inet: listen at the first free port up to this one"),
+        KeyRow("addr.ipv4", .boolean, "inet: use IPv4"),
+        KeyRow("addr.ipv6", .boolean, "inet: use IPv6"),
+        KeyRow("addr.keep-alive", .boolean, "inet: let TCP probe a silent peer"),
+        KeyRow("addr.keep-alive-count", .integer, "inet: probes before the connection is given up"),
+        KeyRow("addr.keep-alive-idle", .integer, "inet: seconds of silence before the first probe"),
+        KeyRow("addr.keep-alive-interval", .integer, "inet: seconds between probes"),
+        KeyRow("addr.mptcp", .boolean, "inet: multipath TCP"),
+    ]
+
+    static let otherAddresses = [
+        KeyRow("addr.str", .string, "fd: the number of an open descriptor"),
+        KeyRow("addr.cid", .string, "vsock: the context"),
+        KeyRow("addr.port", .string, "vsock: the port"),
+    ]
+
     /// The address below `addr` of a list.
     static func read(_ list: KeyValueList) throws(OptionError) -> StreamAddress {
         let given = list.below(["addr"]).pairs
@@ -27,7 +57,7 @@ enum SocketAddressOption {
     }
 
     private static func unix(_ keys: KeyValueList) throws(OptionError) -> UnixAddress {
-        let values = try KeyTable(title: "unix", rows: NetdevTables.unixAddress).read(keys)
+        let values = try KeyTable(title: "unix", rows: unixAddress).read(keys)
         _ = try values.required("addr.path")
         return UnixAddress(
             path: values.path("addr.path") ?? "", isAbstract: values.boolean("addr.abstract") ?? false,
@@ -35,7 +65,7 @@ enum SocketAddressOption {
     }
 
     private static func inet(_ keys: KeyValueList) throws(OptionError) -> InternetName {
-        let values = try KeyTable(title: "inet", rows: NetdevTables.inetAddress).read(keys)
+        let values = try KeyTable(title: "inet", rows: inetAddress).read(keys)
         var name = InternetName(host: try values.required("addr.host"), port: try values.required("addr.port"))
         name.isNumeric = values.boolean("addr.numeric") ?? false
         name.ipv4 = values.boolean("addr.ipv4")
@@ -67,7 +97,7 @@ enum SocketAddressOption {
     }
 
     private static func descriptor(_ keys: KeyValueList) throws(OptionError) -> Int32 {
-        let values = try KeyTable(title: "fd", rows: [NetdevTables.otherAddresses[0]]).read(keys)
+        let values = try KeyTable(title: "fd", rows: [otherAddresses[0]]).read(keys)
         return try number(try values.required("addr.str"))
     }
 
@@ -81,7 +111,7 @@ enum SocketAddressOption {
     }
 
     private static func vsock(_ keys: KeyValueList) throws(OptionError) -> StreamAddress {
-        let rows = Array(NetdevTables.otherAddresses.dropFirst())
+        let rows = Array(otherAddresses.dropFirst())
         let values = try KeyTable(title: "vsock", rows: rows).read(keys)
         func part(_ key: String) throws(OptionError) -> UInt32 {
             let text = try values.required(key)

@@ -69,7 +69,7 @@ enum CommandTable {
         ).with(info),
         MonitorCommand(
             "netdev_add", .netdevAdd, [.rest(.netdevTypes)],
-            usage: "[\(NetdevTables.implemented.joined(separator: "|"))],id=str[,prop=value][,...]",
+            usage: "[\(NetdevKinds.names.joined(separator: "|"))],id=str[,prop=value][,...]",
             help: "add host network device"),
         MonitorCommand("netdev_del", .netdevDel, [.word(.netdevs)], usage: "id", help: "remove host network device"),
         MonitorCommand(

@@ -24,10 +24,16 @@ protocol Netdev: AnyObject {
     var isGone: Bool { get }
     /// Why it never came up.
     var failure: EmulationError? { get }
+    /// The id of the character device that it gives back when it ends.
+    var chardev: String? { get }
     /// Called when one of the above changed.
     var onChange: (() -> Void)? { get set }
 
     func start()
     /// Ends it for good; `isGone` follows.
     func stop()
+}
+
+extension Netdev {
+    var chardev: String? { nil }
 }

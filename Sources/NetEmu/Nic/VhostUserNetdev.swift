@@ -35,7 +35,7 @@ final class VhostUserNetdev: Netdev {
         peer.onEvent = { [weak self] in self?.peerSaid($0) }
     }
 
-    var chardev: String { place.chardev }
+    var chardev: String? { place.chardev }
     var door: NetdevDoor { .rings(peer) }
     let isUp = true
 

@@ -37,12 +37,3 @@ public struct MonitorPlan: Equatable, Sendable {
     /// The option as typed.
     public var location: String?
 }
-
-extension ChardevPlan {
-    /// Why no vhost-user back-end can be behind it: that takes a unix socket, descriptors go through it.
-    var vhostUserObjection: String? {
-        guard case .socket(let socket) = kind, !isMultiplexed else { return "chardev \"\(id)\" is not reconnectable" }
-        guard case .inet = socket.address else { return nil }
-        return "chardev \"\(id)\" does not support FD passing"
-    }
-}

@@ -7,19 +7,13 @@ public struct ClientID: Hashable, Sendable {
     let number: Int
 }
 
-/// The kinds of back-end, by QEMU's names. A hub port is a client of its own.
-public enum NetdevType: String, Sendable, CaseIterable {
-    case passt, stream
-    case vhostUser = "vhost-user"
-}
-
 /// A network client as `info network` knows it.
 public struct NetClient: Sendable {
     public enum Kind: Equatable, Sendable {
         /// A card: its model's name, its address, and whether a ring back-end can serve it.
         case card(model: String, mac: MACAddress, isVirtio: Bool)
-        /// A back-end; one that works on rings itself can only serve a virtio card.
-        case netdev(NetdevType, worksOnRings: Bool)
+        /// A back-end by its kind's name; one that works on rings itself can only serve a virtio card.
+        case netdev(String, worksOnRings: Bool)
         case hubPort(hub: Int32)
     }
 
@@ -41,7 +35,7 @@ public struct NetClient: Sendable {
         let type: String
         switch kind {
         case .card: type = "nic"
-        case .netdev(let netdev, _): type = netdev.rawValue
+        case .netdev(let name, _): type = name
         case .hubPort: type = "hubport"
         }
         return "\(name): index=0,type=\(type),\(info)"

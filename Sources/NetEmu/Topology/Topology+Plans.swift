@@ -8,10 +8,13 @@ extension Topology {
         _ plan: NetdevPlan, isLegacy: Bool = false, random: () -> UInt8
     ) throws(OptionError) -> ClientID {
         let name = plan.id ?? numbering.netID(random: random())
-        if case .hubPort(let hub, let netdev) = plan.kind { return try addHubPort(name, hub: hub, netdev: netdev) }
-        guard let type = plan.type else { throw OptionError("Parameter 'type' is missing") }
-        guard isLegacy else { return try addNetdev(name, type, worksOnRings: plan.worksOnRings) }
-        return try addLegacyNetdev(name, type, worksOnRings: plan.worksOnRings)
+        switch plan.wanted {
+        case .hubPort(let port): return try addHubPort(name, hub: port.hub, netdev: port.netdev)
+        case .backEnd(let kind):
+            let type = Swift.type(of: kind).name
+            guard isLegacy else { return try addNetdev(name, type, worksOnRings: kind.worksOnRings) }
+            return try addLegacyNetdev(name, type, worksOnRings: kind.worksOnRings)
+        }
     }
 
     /// Adds a card; nil when no card has the model that was asked for, which is only worth a warning.

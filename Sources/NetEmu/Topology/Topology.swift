@@ -46,7 +46,7 @@ public struct Topology: Sendable {
 
     /// A back-end that hangs on nothing yet.
     /// - Parameter name: its id, checked for its form.
-    public mutating func addNetdev(_ name: String, _ type: NetdevType, worksOnRings: Bool) throws(OptionError)
+    public mutating func addNetdev(_ name: String, _ type: String, worksOnRings: Bool) throws(OptionError)
         -> ClientID
     {
         try checkUnused(name)
@@ -54,7 +54,7 @@ public struct Topology: Sendable {
     }
 
     /// A back-end of `-net`: on a new port of hub 0.
-    public mutating func addLegacyNetdev(_ name: String, _ type: NetdevType, worksOnRings: Bool) throws(OptionError)
+    public mutating func addLegacyNetdev(_ name: String, _ type: String, worksOnRings: Bool) throws(OptionError)
         -> ClientID
     {
         try checkUnused(name)

@@ -14,12 +14,11 @@ extension Emulation: MonitorTarget {
 
     /// What `help` among the arguments asks for.
     private func help(for call: MonitorCall) -> [String]? {
-        let words: [MonitorWord: OptionWord] = [
-            .netdevAdd: .netdev, .deviceAdd: .device, .chardevAdd: .chardev, .objectAdd: .object,
+        let lists: [MonitorWord: ListGrammar] = [
+            .netdevAdd: NetworkLists.netdev, .deviceAdd: DeviceOption.grammar, .chardevAdd: ChardevOption.grammar,
+            .objectAdd: ObjectOption.grammar,
         ]
-        guard let word = words[call.word], let text = call.arguments.first,
-            let help = try? HelpText.keyHelp(word, text)
-        else { return nil }
+        guard let help = lists[call.word]?.help(call.arguments.first ?? "") else { return nil }
         return help.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
@@ -57,9 +56,9 @@ extension Emulation: MonitorTarget {
         case .devices: topology.clients.filter(\.isCard).map(\.name)
         case .chardevs: chardevs.ids
         case .objects: filters.map(\.plan.id)
-        case .chardevTypes: NetdevTables.chardevKinds
+        case .chardevTypes: ChardevOption.kinds.map(\.word)
         case .objectTypes: ["filter-dump"]
-        case .netdevTypes: NetdevTables.implemented
+        case .netdevTypes: NetdevKinds.names
         case .drivers: CardTables.virtioModels.keys.sorted()
         }
     }

@@ -35,24 +35,11 @@ extension Emulation {
     }
 
     private func netdev(for client: NetClient, _ plan: NetdevPlan) throws(EmulationError) -> any Netdev {
-        switch plan.kind {
-        case .passt(let options):
-            let launch = try programs.launch(options, location: plan.location, on: reactor)
-            return try PasstNetdev(client.name, location: plan.location, memory: memory, launch: launch)
-        case .stream(let stream):
-            let role: StreamEndpoint.Role = stream.isServer ? .server : .client(reconnect: stream.reconnect)
-            let netdev = StreamNetdev(stream.address, role, on: reactor)
-            let name = client.name
-            let warnings = LimitedWarnings(on: reactor)
-            netdev.onNotice = { warnings.warn("\(name): \($0)") }
-            return netdev
-        case .vhostUser(let options):
-            let device = try chardevs.takeSocket(options.chardev, location: plan.location)
-            return try VhostUserNetdev(
-                VhostUserNetdev.Place(chardev: options.chardev, location: plan.location), device, memory: memory,
-                on: reactor)
-        case .hubPort: return makeHubPort(client)
-        }
+        guard case .backEnd(let kind) = plan.wanted else { return makeHubPort(client) }
+        let site = NetdevSite(
+            name: client.name, location: plan.location, memory: memory, reactor: reactor, chardevs: chardevs,
+            programs: programs)
+        do throws(EmulationError) { return try kind.make(site) } catch { throw error.located(at: plan.location) }
     }
 
     /// The port of a hub, around the link of the back-end that hangs on it, or waiting for a card.
@@ -106,7 +93,7 @@ extension Emulation {
         unplugged.remove(id)
         endingNetdevs.append(netdev)
         netdev.stop()
-        if let netdev = netdev as? VhostUserNetdev { chardevs.giveBack(netdev.chardev) }
+        if let chardev = netdev.chardev { chardevs.giveBack(chardev) }
         endingNetdevs.removeAll { $0.isGone }
     }
 

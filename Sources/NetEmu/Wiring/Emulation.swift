@@ -15,7 +15,7 @@ final class Emulation {
     let configuration: Configuration
     let reactor: Reactor
     let memory: GuestMemory
-    let programs: PasstPrograms
+    let programs: NetdevPrograms
     let chardevs: ChardevTable
     let guest: any Guest
     private let node: NodeGuest?
@@ -46,7 +46,7 @@ final class Emulation {
     /// Everything ends within this time, whatever a back-end does.
     private static let endPatience: UInt64 = 1_500_000_000
 
-    init(_ configuration: Configuration, programs: PasstPrograms, on reactor: Reactor) throws(EmulationError) {
+    init(_ configuration: Configuration, programs: NetdevPrograms, on reactor: Reactor) throws(EmulationError) {
         self.configuration = configuration
         self.programs = programs
         self.reactor = reactor

@@ -19,6 +19,13 @@ struct EmulationError: Error, Equatable {
         self.init(location: location, text: lines.first ?? sentence, hints: Array(lines.dropFirst()))
     }
 
+    /// The same error, said of `location` unless it already names one.
+    func located(at location: String?) -> EmulationError {
+        var error = self
+        error.location = error.location ?? location
+        return error
+    }
+
     init(_ error: OptionError) {
         self.init(location: error.location, text: error.text, hints: error.hints)
     }

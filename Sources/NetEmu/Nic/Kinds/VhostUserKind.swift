@@ -1,0 +1,46 @@
+// `-netdev vhost-user`: a back-end that somebody else starts, behind a socket character device.
+
+import Linux
+
+/// A vhost-user back-end behind a character device.
+struct VhostUserKind: NetdevKind {
+    static let name = "vhost-user"
+    private let device: String
+    static let keys = KeyTable(
+        title: name,
+        rows: [
+            KeyRow("chardev", .string, "the id of a unix socket, in either role"),
+            KeyRow("vhostforce", .boolean, "QEMU's does nothing any more, either", hasEffect: false),
+            KeyRow("queues", .integer, "queue pairs; one today"),
+        ])
+
+    init(_ list: KeyValueList) throws(OptionError) {
+        let values = try Self.keys.read(list)
+        device = try values.required("chardev")
+        guard let queues = values.integer("queues") else { return }
+        guard (1...1024).contains(queues) else {
+            throw OptionError("vhost-user number of queues must be in range [1, 1024]")
+        }
+        guard queues == 1 else {
+            throw OptionError("queues=\(queues) is not supported yet", hints: ["What works today: queues=1"])
+        }
+    }
+
+    var worksOnRings: Bool { true }
+    var chardev: String? { device }
+
+    /// Descriptors go through it, so it is a unix socket that nobody shares.
+    func objection(to chardev: ChardevPlan) -> String? {
+        guard case .socket(let socket) = chardev.kind, !chardev.isMultiplexed else {
+            return "chardev \"\(chardev.id)\" is not reconnectable"
+        }
+        guard case .inet = socket.address else { return nil }
+        return "chardev \"\(chardev.id)\" does not support FD passing"
+    }
+
+    func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev {
+        try VhostUserNetdev(
+            VhostUserNetdev.Place(chardev: device, location: site.location),
+            try site.chardevs.takeSocket(device, for: self), memory: site.memory, on: site.reactor)
+    }
+}

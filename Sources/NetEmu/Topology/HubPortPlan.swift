@@ -1,0 +1,26 @@
+// `-netdev hubport`: a place of the topology, not a kind of back-end; what hangs on it is a card or a back-end.
+
+/// A port of a hub as an option describes it.
+struct HubPortPlan: Equatable, Sendable {
+    static let name = "hubport"
+    static let keys = KeyTable(
+        title: name,
+        rows: [
+            KeyRow("hubid", .integer, "which hub"),
+            KeyRow("netdev", .string, "the id of a back-end that hangs on the port"),
+        ])
+
+    let hub: Int32
+    /// The id of a back-end that hangs on it.
+    let netdev: String?
+
+    init(_ list: KeyValueList) throws(OptionError) {
+        let values = try Self.keys.read(list)
+        _ = try values.required("hubid")
+        guard let hub = values.integer("hubid").flatMap(Int32.init(exactly:)) else {
+            throw OptionError("Parameter 'hubid' expects int32_t")
+        }
+        self.hub = hub
+        netdev = values.string("netdev")
+    }
+}
