@@ -59,6 +59,8 @@ struct DHCPClient {
     private let hostname: String
     private var random: SeededGenerator
     private(set) var state = State.off(nil)
+    /// Requests in a row that were refused after an offer.
+    private var refusals = 0
 
     init(mac: MACAddress, hostname: String, seed: UInt64) {
         self.mac = mac
@@ -142,7 +144,7 @@ struct DHCPClient {
             return acknowledge(message, exchange, server: lease.server)
         case (.nak, .requesting(_, let offer)):
             guard message.options.serverIdentifier ?? offer.server == offer.server else { return [] }
-            return discover(now)
+            return discoverAfterRefusal(now)
         case (.nak, .rebooting), (.nak, .renewing), (.nak, .rebinding): return [.unbind] + discover(now)
         default: return []
         }
@@ -192,6 +194,17 @@ struct DHCPClient {
 
     // MARK: Moves
 
+    /// The first refusal may be a race for the address; a server that offers and refuses for ever is asked less and less
+    /// often: after 2, 4, 8 … 64 s.
+    private mutating func discoverAfterRefusal(_ now: Instant) -> [DHCPAction] {
+        refusals = min(refusals + 1, 7)
+        guard refusals > 1 else { return discover(now) }
+        var exchange = newExchange(now)
+        exchange.due = now + .seconds(1 << Int64(min(refusals - 1, 6)))
+        state = .selecting(exchange)
+        return []
+    }
+
     private mutating func discover(_ now: Instant) -> [DHCPAction] { [sendDiscover(newExchange(now), now)] }
 
     private mutating func sendDiscover(_ exchange: Exchange, _ now: Instant) -> DHCPAction {
@@ -214,6 +227,7 @@ struct DHCPClient {
         _ message: DHCPMessage, _ exchange: Exchange, server: IPv4Address
     ) -> [DHCPAction] {
         guard let granted = DHCPLease(message, server: server, asked: exchange.asked) else { return [] }
+        refusals = 0
         state = .bound(granted)
         return [.bind(granted)]
     }

@@ -37,12 +37,19 @@ public struct DHCPLease: Equatable, Sendable {
         let options = message.options
         let address = message.yourAddress
         guard address.isUnicast, !address.isLoopback, let server = options.serverIdentifier ?? server,
-            let prefix = Self.prefix(address, mask: options.subnetMask)
+            let prefix = Self.prefix(address, mask: options.subnetMask), prefix.broadcast != address
         else { return nil }
         self.prefix = prefix
         self.server = server
-        routers = options.routers.filter { $0.isUnicast && $0 != address }
-        classlessRoutes = options.classlessRoutes.filter { $0.gateway.isUnicast || $0.gateway.isUnspecified }
+        func isRouter(_ other: IPv4Address) -> Bool {
+            other.isUnicast && !other.isLoopback && other != address && other != prefix.broadcast
+        }
+        routers = options.routers.filter(isRouter)
+        // What a node sends to itself never leaves it, whatever a server says about the way there.
+        classlessRoutes = options.classlessRoutes.filter {
+            (isRouter($0.gateway) || $0.gateway.isUnspecified) && !$0.destination.address.isLoopback
+                && $0.destination != IPv4Prefix(host: address)
+        }
         nameServers = options.nameServers.filter(\.isUnicast)
         domainName = options.domainName
         hostName = options.hostName
@@ -59,13 +66,15 @@ public struct DHCPLease: Equatable, Sendable {
         return IPv4Prefix(address, length: first < 128 ? 8 : first < 192 ? 16 : 24)
     }
 
-    /// T1 and T2 default to 0.5 and 0.875 of the lease; nonsense (T1 ≥ T2 or beyond the end) too.
+    /// T1 and T2 default to 0.5 and 0.875 of the lease; nonsense (T1 ≥ T2 or beyond the end) too. T1 is a minute at
+    /// least, as the repetitions of RFC 2131, 4.4.5 are, or half of a lease that is shorter than two.
     private mutating func setTimes(_ options: DHCPOptions, asked: Instant) {
         guard let granted = options.leaseTime, granted != .max else { return }
         let length = UInt64(max(granted, Self.minimumSeconds))
         let second = min(UInt64(options.rebindingTime ?? .max), length * 7 / 8)
         var first = min(UInt64(options.renewalTime ?? .max), length / 2)
         if first >= second { first = length / 2 }
+        first = max(first, min(60, length / 2))
         renewal = asked + .seconds(Int64(first))
         rebinding = asked + .seconds(Int64(second <= first ? length * 7 / 8 : second))
         end = asked + .seconds(Int64(length))

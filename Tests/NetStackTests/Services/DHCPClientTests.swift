@@ -143,6 +143,54 @@ private final class Script {
         #expect(script.sent[0].0.transaction != script.sent[2].0.transaction)
     }
 
+    @Test("a server that offers and then refuses for ever is asked 20 times in ten minutes at most")
+    func refusing() throws {
+        let script = Script()
+        script.linkUp()
+        let end = script.now + .seconds(600)
+        var rounds = 0
+        while script.now < end, rounds < 1000 {
+            script.answer(.offer)
+            script.answer(.nak)
+            if script.events.last != "discover" { try script.wait() }
+            rounds += 1
+        }
+        #expect((5...20).contains(rounds))
+        script.answer(.offer)
+        script.answer(.ack)
+        #expect(script.bound != nil)
+    }
+
+    @Test("a server cannot have us ask every second: T1 of nothing is a minute, or half of a short lease")
+    func renewalFloor() throws {
+        for (lease, floor) in [(3600, 60), (20, 10)] as [(UInt32, Int64)] {
+            let script = Script()
+            script.linkUp()
+            script.answer(.offer, lease: lease)
+            script.answer(.ack, lease: lease) { $0.options.renewalTime = 0 }
+            let granted = try #require(script.bound)
+            #expect(granted.renewal == script.now + .seconds(floor))
+            #expect(try #require(granted.rebinding) > script.now + .seconds(floor))
+        }
+    }
+
+    @Test("the broadcast address of its own network is no lease; loopback and ourselves are no router and no route")
+    func addressesOfALease() throws {
+        let script = Script()
+        script.linkUp()
+        script.answer(.offer, address: IPv4Address(10, 0, 0, 255))
+        #expect(script.events == ["discover"])
+        script.answer(.offer)
+        script.answer(.ack) {
+            $0.options.routers = [.loopback, leased, IPv4Address(10, 0, 0, 255)]
+            $0.options.classlessRoutes = ["127.0.0.0/8", "10.0.0.50/32"].compactMap { IPv4Prefix($0) }
+                .map { DHCPRoute($0, via: server) }
+            $0.options.classlessRoutes.append(DHCPRoute(.everything, via: .loopback))
+        }
+        let lease = try #require(script.bound)
+        #expect(lease.routers.isEmpty && lease.classlessRoutes.isEmpty)
+    }
+
     @Test("replies of others are not heard: transaction, MAC, direction, type, server")
     func foreign() {
         let script = Script()
