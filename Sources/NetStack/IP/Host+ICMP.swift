@@ -65,6 +65,11 @@ extension Host {
         _ now: Instant
     ) {
         guard isLocal(quoted.source) || quoted.source.isUnspecified, quoted.hasTransportHeader else { return }
+        // Only the destination itself knows its protocols and ports (RFC 792).
+        switch error {
+        case .unreachable(2), .unreachable(3): guard reporter == quoted.destination else { return }
+        default: break
+        }
         if quoted.proto == .icmp {
             guard case .echoRequest(let identifier, let sequence)? = try? ICMPHeader(&reader) else { return }
             echoes.failed(identifier, sequence, error, from: reporter, destination: quoted.destination)

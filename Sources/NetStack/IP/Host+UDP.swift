@@ -16,7 +16,7 @@ extension Host {
         let destination = Endpoint(arrival.destination, header.destination)
         if let socket = udp.socket(from: source, to: destination) {
             try receive(arrival, header, into: socket, source, destination)
-        } else if resolver.owns(header.destination) {
+        } else if !arrival.isBroadcast, resolver.owns(header.destination) {
             let bytes = try payload(of: arrival, header, limit: Self.resolverLimit)
             bytes.withUnsafeBytes { resolver.receive($0, from: source, port: destination.port, now: now) }
             sendQueries(now)

@@ -108,7 +108,8 @@ struct Resolver {
         guard let (id, query) = queries.first(where: { $0.value.port == port }),
             source == Endpoint(query.server, Self.serverPort), let message = try? DNSMessage(bytes),
             message.isResponse, message.id == query.id, message.opcode == 0,
-            message.questions.isEmpty || message.questions == [DNSQuestion(query.target, .a)]
+            // RFC 5452, 9.1: the question is ours, whatever the answer says.
+            message.questions == [DNSQuestion(query.target, .a)]
         else { return }
         switch message.responseCode {
         case 0 where message.isTruncated: failOver(id, .truncated(server: query.server), now: now)

@@ -185,6 +185,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         script.answer(records) { $0.isResponse = false }
         let other = DNSQuestion(try name("c.d"), .a)
         script.answer(records) { $0.questions = [other] }
+        script.answer(records) { $0.questions = [] }
         #expect(script.take(id) == nil)
         script.answer(records)
         #expect(try script.take(id)?.get().addresses == [addressB])
