@@ -120,6 +120,7 @@ extension Host {
 
     private func reassemble(_ header: IPv4Header, _ arrival: Arrival, _ now: Instant) {
         let interface = arrival.interface
+        defer { interface.counters.fragmentsDropped &+= UInt64(interface.reassembly.takeEvicted()) }
         switch interface.reassembly.add(header, arrival.frame, at: arrival.offset, now: now) {
         case .waiting: break
         case .refused: interface.counters.fragmentsDropped &+= 1

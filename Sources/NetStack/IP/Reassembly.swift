@@ -8,7 +8,9 @@ import Link
 /// Puts datagrams together.
 struct Reassembly {
     static let timeout = Interval.seconds(15)
-    static let datagramLimit = 8
+    static let datagramLimit = 32
+    /// Of one source: a stranger's beginnings push out only his own.
+    static let sourceLimit = 8
     static let fragmentLimit = 64
     static let maximumPayload = 65535 - IPv4Header.size
 
@@ -27,6 +29,8 @@ struct Reassembly {
         var ranges: [Range<Int>] = []
         /// Known once the last fragment came.
         var length: Int?
+        /// Count of datagrams begun before it.
+        var order: UInt64
         /// An overlap was seen: the rest is swallowed until the deadline.
         var isCondemned = false
 
@@ -44,6 +48,10 @@ struct Reassembly {
         case refused
     }
 
+    /// Datagrams that were given up to make room for others.
+    private(set) var evicted = 0
+    private var begun: UInt64 = 0
+
     private var datagrams: [Key: Datagram] = [:]
 
     /// Takes one fragment whose payload starts at `offset` in `frame`.
@@ -53,16 +61,40 @@ struct Reassembly {
             identification: header.identification)
         let range = header.fragmentOffset..<header.fragmentOffset + header.payloadLength
         guard range.upperBound <= Self.maximumPayload, !range.isEmpty || !header.moreFragments else { return .refused }
-        guard datagrams[key] != nil || datagrams.count < Self.datagramLimit else { return .refused }
-        var datagram = datagrams.removeValue(forKey: key) ?? Datagram(deadline: now + Self.timeout)
+        if datagrams[key] == nil { makeRoom(for: key.source) }
+        var datagram = datagrams.removeValue(forKey: key) ?? begin(now)
+        if datagram.holds(range, isLast: !header.moreFragments) {
+            datagrams[key] = datagram
+            return .waiting
+        }
         guard !datagram.isCondemned, datagram.insert(range, isLast: !header.moreFragments) else {
-            datagrams[key] = Datagram(deadline: datagram.deadline, isCondemned: true)
+            datagrams[key] = Datagram(deadline: datagram.deadline, order: datagram.order, isCondemned: true)
             return .refused
         }
         datagram.copy(range, from: frame, at: offset)
         if datagram.isComplete { return .complete(Self.packet(header, datagram.bytes)) }
         datagrams[key] = datagram
         return .waiting
+    }
+
+    private mutating func begin(_ now: Instant) -> Datagram {
+        begun &+= 1
+        return Datagram(deadline: now + Self.timeout, order: begun)
+    }
+
+    /// The oldest of a source with too many goes, else the oldest of all when there are too many.
+    private mutating func makeRoom(for source: IPv4Address) {
+        let own = datagrams.filter { $0.key.source == source }
+        let crowd = own.count >= Self.sourceLimit ? own : datagrams.count >= Self.datagramLimit ? datagrams : [:]
+        guard let oldest = crowd.min(by: { $0.value.order < $1.value.order }) else { return }
+        datagrams[oldest.key] = nil
+        evicted += 1
+    }
+
+    /// How many were given up for others since this was asked last.
+    mutating func takeEvicted() -> Int {
+        defer { evicted = 0 }
+        return evicted
     }
 
     private static func packet(_ header: IPv4Header, _ payload: [UInt8]) -> [UInt8] {
@@ -91,6 +123,11 @@ struct Reassembly {
 }
 
 extension Reassembly.Datagram {
+    /// Whether exactly this fragment has come before: the network may double what it carries.
+    func holds(_ range: Range<Int>, isLast: Bool) -> Bool {
+        !isCondemned && ranges.contains(range) && isLast == (length == range.upperBound)
+    }
+
     /// Notes a range; false when it overlaps, contradicts the length, or is one too many.
     mutating func insert(_ range: Range<Int>, isLast: Bool) -> Bool {
         if isLast {

@@ -219,7 +219,7 @@ private struct Target {
         let sixteen = eight + eight
         let cases: [[(payload: [UInt8], offset: Int, more: Bool)]] = [
             [(sixteen, 0, true), (eight, 8, true)], [(eight, 8, true), (sixteen, 0, true)],
-            [(eight, 0, true), (eight, 0, true)], [(eight, 8, false), (eight, 16, false)],
+            [(eight, 0, true), (sixteen, 0, true)], [(eight, 8, false), (eight, 16, false)],
             [(eight, 8, false), (eight, 16, true)], [(eight, 16, true), (eight, 8, false)],
         ]
         for (index, parts) in cases.enumerated() {
@@ -231,6 +231,39 @@ private struct Target {
             target.receive(fragment(eight, at: 64, more: true, id: UInt16(index)))
             #expect(target.station.counters.fragmentsDropped == 2, "case \(index): the rest is swallowed")
         }
+    }
+
+    @Test("a fragment that comes twice, the last one too, does not harm its datagram")
+    func duplicates() throws {
+        let target = Target()
+        let socket = try target.station.host.openUDP(port: 9)
+        let parts = fragments(3000, size: 1000)
+        for part in [parts[0], parts[0], parts[3], parts[3], parts[1], parts[0], parts[2]] { target.receive(part) }
+        #expect(target.station.host.readUDP(socket)?.data.count == 3000)
+        #expect(target.station.counters.fragmentsDropped == 0)
+    }
+
+    @Test("one source's endless beginnings do not keep the fragments of another, or its own next, from being joined")
+    func flood() throws {
+        let target = Target()
+        let socket = try target.station.host.openUDP(port: 9)
+        let parts = fragments(3000, size: 1480)
+        target.receive(parts[0])
+        for id in 0..<50_000 {
+            var header = IPv4Header(
+                from: IPv4Address(10, 0, 0, 66), to: wireB, .udp, payloadLength: 0)
+            header.dontFragment = false
+            header.identification = UInt16(truncatingIfNeeded: id)
+            header.moreFragments = true
+            target.receive(ipFrame(to: macB, from: macA, header, [UInt8](repeating: 0, count: 8)))
+        }
+        for part in parts.dropFirst() { target.receive(part) }
+        #expect(target.station.host.readUDP(socket)?.data.count == 3000)
+        for id in UInt16(100)..<200 {
+            target.receive(fragment([UInt8](repeating: 0, count: 8), at: 0, more: true, id: id))
+        }
+        for part in fragments(2000, size: 1480, id: 7) { target.receive(part) }
+        #expect(target.station.host.readUDP(socket)?.data.count == 2000)
     }
 
     @Test("ten thousand beginnings take no more memory than eight, and time frees them")
