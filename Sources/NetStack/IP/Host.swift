@@ -106,6 +106,7 @@ public final class Host {
             }
             perform(interface.dhcp?.linkUp(now: now) ?? [], on: interface, now: now)
         } else {
+            interface.neighbours.forget()
             interface.dhcp?.linkDown()
         }
         pathsChanged(now)

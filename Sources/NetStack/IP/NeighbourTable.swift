@@ -149,22 +149,20 @@ struct NeighbourTable {
 
     mutating func nextRequest() -> NeighbourRequest? { requests.isEmpty ? nil : requests.removeFirst() }
 
-    /// The link was away: nothing known is sure any more, and searches begin again.
-    mutating func restart(now: Instant) {
+    /// The link went away, and with it what was known: behind the next one may be somebody else. Searches whose packets
+    /// wait are kept for `restart`.
+    mutating func forget() {
         requests = []
-        for (address, entry) in entries.sorted(by: { $0.key < $1.key }) {
-            switch entry.state {
-            case .reachable(let mac), .probe(let mac, _): set(address, .stale(mac), now: now)
-            case .incomplete: ask(address, .incomplete(tries: 1), now: now)
-            case .stale, .failed: break
-            }
+        for (address, entry) in entries {
+            if case .incomplete = entry.state { continue }
+            remove(address)
         }
     }
 
-    private mutating func set(_ address: IPAddress, _ state: State, now: Instant) {
-        entries[address]?.state = state
-        entries[address]?.due = now
-        timed.remove(address)
+    /// The link is back: searches begin again.
+    mutating func restart(now: Instant) {
+        requests = []
+        for address in entries.keys.sorted() { ask(address, .incomplete(tries: 1), now: now) }
     }
 
     /// An entry that nobody waits for makes room when the table is full.
