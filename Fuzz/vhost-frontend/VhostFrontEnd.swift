@@ -34,7 +34,7 @@ enum World {
         kicks: Array(events[0..<4]), calls: Array(events[4..<8]), errors: Array(events[8..<12]),
         backEndChannel: channel)
 
-    static func queue(_ index: UInt16, at start: UInt64, base: UInt16) -> QueueConfiguration {
+    static func queue(_ index: UInt16, at start: UInt64, base: RingPosition) -> QueueConfiguration {
         QueueConfiguration(
             index: index, size: 256, addresses: RingAddresses(contiguousAt: start, size: 256), base: base)
     }
@@ -111,7 +111,9 @@ struct History {
 
     private mutating func start(_ argument: Int) {
         let start = UInt64(argument) << 16
-        let queues = (0..<UInt16(argument % 6)).map { World.queue($0, at: start + UInt64($0) * 0x4000, base: $0) }
+        let queues = (0..<UInt16(argument % 6)).map {
+            World.queue($0, at: start + UInt64($0) * 0x4000, base: RingPosition($0))
+        }
         machine.start(features: .max, queues: queues, now: now)
     }
 

@@ -39,7 +39,7 @@ struct ReceiveSide: ~Copyable {
         queue.suppressKicks()
     }
 
-    var base: UInt16 { queue.base }
+    var base: RingPosition { queue.position }
 
     /// Puts back what was taken from the ring and not used.
     mutating func giveBack() {

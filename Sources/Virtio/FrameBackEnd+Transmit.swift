@@ -39,7 +39,7 @@ struct TransmitSide: ~Copyable {
         segments.deallocate()
     }
 
-    var base: UInt16 { queue.base }
+    var base: RingPosition { queue.position }
 
     /// Sends what the driver made available, at most `budget` frames.
     mutating func run(over link: FrameLink, _ counters: inout QueueCounters) -> Turn {

@@ -32,6 +32,7 @@ public final class FrameBackEnd: RingBackEnd {
     public let features = FrameBackEnd.offered
     public let isConnected = true
     public let link: FrameLink
+    private let pair = QueuePair.first
     public weak var owner: (any RingOwner)?
     private let atEndOfTurn: (@escaping () -> Void) -> Void
     private var isWorkScheduled = false
@@ -60,9 +61,9 @@ public final class FrameBackEnd: RingBackEnd {
         started = queues.map(\.index)
         for queue in queues {
             do throws(VirtioError) {
-                if queue.index == 0 {
+                if queue.index == pair.receive {
                     receive = try ReceiveSide(queue, features: features, memory: memory)
-                } else if queue.index == 1 {
+                } else if queue.index == pair.transmit {
                     transmit = try TransmitSide(queue, features: features, memory: memory)
                 }
             } catch { owner?.ringBroke() }
@@ -71,10 +72,10 @@ public final class FrameBackEnd: RingBackEnd {
         scheduleWork()
     }
 
-    public func stop(_ done: @escaping ([UInt16]) -> Void) {
+    public func stop(_ done: @escaping ([RingPosition]) -> Void) {
         receive?.giveBack()
         let bases = started.map { index in
-            (index == 0 ? receive?.base : index == 1 ? transmit?.base : nil) ?? 0
+            (index == pair.receive ? receive?.base : index == pair.transmit ? transmit?.base : nil) ?? 0
         }
         receive = nil
         transmit = nil
@@ -83,7 +84,7 @@ public final class FrameBackEnd: RingBackEnd {
     }
 
     public func kicked(queue: UInt16) {
-        if queue == 0 {
+        if queue == pair.receive {
             if receive?.isBlocked == true { link.hasRoom(.card) }
         } else {
             scheduleWork()
@@ -102,7 +103,7 @@ public final class FrameBackEnd: RingBackEnd {
         isWorkScheduled = false
         guard transmit != nil else { return }
         let turn = transmit?.run(over: link, &transmitCounters) ?? TransmitSide.Turn()
-        if turn.needsCall { owner?.interrupt(queue: 1) }
+        if turn.needsCall { owner?.interrupt(queue: pair.transmit) }
         if turn.isBroken { owner?.ringBroke() }
         if turn.hasMore { scheduleWork() }
     }
@@ -113,7 +114,7 @@ extension FrameBackEnd: FramePort {
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         guard receive != nil else { return 0 }
         let turn = receive?.fill(frames, &receiveCounters) ?? ReceiveSide.Turn()
-        if turn.needsCall { owner?.interrupt(queue: 0) }
+        if turn.needsCall { owner?.interrupt(queue: pair.receive) }
         if turn.isBroken { owner?.ringBroke() }
         return turn.taken
     }

@@ -42,7 +42,7 @@ extension NetDevice {
         let wasStopping = work == .stopping
         work = .idle
         stopSerial += 1
-        for index in queues.indices where queues[index].isEnabled { queues[index].base = usedIndex(index) }
+        for index in queues.indices where queues[index].isEnabled { queues[index].base = usedPosition(index) }
         if wasStopping { finishStop() }
         updateLink()
     }
@@ -75,8 +75,8 @@ extension NetDevice {
         for index in queues.indices where queues[index].isEnabled { driver?.queueInterrupt(UInt16(index)) }
     }
 
-    private func restartBase(_ index: Int) -> UInt16? {
-        guard let driver else { return usedIndex(index) }
+    private func restartBase(_ index: Int) -> RingPosition? {
+        guard let driver else { return usedPosition(index) }
         return driver.restartBase(queue: UInt16(index))
     }
 
@@ -114,7 +114,7 @@ extension NetDevice {
         }
     }
 
-    private func stopped(_ serial: Int, bases: [UInt16]) {
+    private func stopped(_ serial: Int, bases: [RingPosition]) {
         guard serial == stopSerial, work == .stopping else { return }
         let enabled = queues.indices.filter { queues[$0].isEnabled }
         for (position, index) in enabled.enumerated() {
@@ -125,9 +125,9 @@ extension NetDevice {
     }
 
     /// A base between the used and the avail index; used.idx when the answer cannot be (RF-10).
-    private func plausible(_ base: UInt16?, _ index: Int) -> UInt16 {
-        let used = usedIndex(index)
-        guard let base, base &- used <= queues[index].size else { return used }
+    private func plausible(_ base: RingPosition?, _ index: Int) -> RingPosition {
+        let used = usedPosition(index)
+        guard let base, base.index &- used.index <= queues[index].size else { return used }
         return base
     }
 
@@ -137,9 +137,9 @@ extension NetDevice {
         for waiter in waiters { waiter() }
     }
 
-    private func usedIndex(_ index: Int) -> UInt16 {
+    private func usedPosition(_ index: Int) -> RingPosition {
         let state = QueueState(size: queues[index].size, addresses: queues[index].addresses)
-        return (try? RingMemory(state, in: memory))?.usedIndexAcquire() ?? 0
+        return RingPosition((try? RingMemory(state, in: memory))?.usedIndexAcquire() ?? 0)
     }
 
     /// Stops work on the rings, as for `stop` or a migration; `done` when guest memory is no longer touched.

@@ -54,7 +54,7 @@ public protocol NetDeviceDriver: AnyObject {
     func resetComplete()
     /// The back-end died and a new one is to go on with `queue`. Reap it, then answer with used.idx when the avail ring
     /// holds exactly the outstanding chains from there; nil when only a reset helps.
-    func restartBase(queue: UInt16) -> UInt16?
+    func restartBase(queue: UInt16) -> RingPosition?
 }
 
 /// A virtio network device: registers towards a driver, a back-end behind.
@@ -109,7 +109,7 @@ struct QueueRegisters {
     var addresses = RingAddresses()
     var isEnabled = false
     /// Where the back-end goes on when it starts.
-    var base: UInt16 = 0
+    var base: RingPosition = 0
     /// How often the driver was told to look, and told the device to; since the card was made.
     var kicks: UInt64 = 0
     var calls: UInt64 = 0

@@ -226,7 +226,7 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Takes back what a dead device used; then where a new one may begin, or nil when only a reset helps. The frames
     /// are lent by the next `receive`.
-    public mutating func restartBase() -> UInt16? {
+    public mutating func restartBase() -> RingPosition? {
         reap()
         return queue.restartBase()
     }

@@ -164,7 +164,7 @@ public struct NetTransmitQueue: ~Copyable {
     public mutating func suppressCalls() { queue.suppressCalls() }
 
     /// Takes back what a dead device sent; then where a new one may begin, or nil when only a reset helps.
-    public mutating func restartBase() -> UInt16? {
+    public mutating func restartBase() -> RingPosition? {
         collect()
         return queue.restartBase()
     }

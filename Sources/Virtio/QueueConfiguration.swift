@@ -9,10 +9,10 @@ public struct QueueConfiguration: Sendable {
     public var descriptorTable: UInt64
     public var availRing: UInt64
     public var usedRing: UInt64
-    /// The next avail index the back-end takes.
-    public var base: UInt16
+    /// Where the back-end goes on.
+    public var base: RingPosition
 
-    public init(index: UInt16, size: UInt16, addresses: RingAddresses, base: UInt16) {
+    public init(index: UInt16, size: UInt16, addresses: RingAddresses, base: RingPosition) {
         self.index = index
         self.size = size
         descriptorTable = addresses.descriptorTable
@@ -33,8 +33,8 @@ public protocol RingBackEnd: AnyObject {
     /// Starts work on `queues` with the negotiated `features`. Failure is told by the back-end's own events.
     func start(features: UInt64, queues: [QueueConfiguration])
     /// Stops work. `done` is called once, later or within the call, when guest memory is no longer touched, with the
-    /// next avail index of each started queue in the order of `start`.
-    func stop(_ done: @escaping ([UInt16]) -> Void)
+    /// position of each started queue in the order of `start`.
+    func stop(_ done: @escaping ([RingPosition]) -> Void)
     /// The driver made buffers of `queue` available. Called within a call of the driver: the rings are not to be worked
     /// on now. What was available at `start` the back-end finds by itself.
     func kicked(queue: UInt16)

@@ -64,11 +64,12 @@ public struct RingFeatures: Hashable, Sendable {
 public struct QueueState: Hashable, Sendable {
     public var size: UInt16
     public var addresses: RingAddresses
-    /// The next avail index the device takes.
-    public var base: UInt16
+    /// Where the device goes on.
+    public var base: RingPosition
     public var features: RingFeatures
 
-    public init(size: UInt16, addresses: RingAddresses, base: UInt16 = 0, features: RingFeatures = RingFeatures()) {
+    public init(size: UInt16, addresses: RingAddresses, base: RingPosition = 0, features: RingFeatures = RingFeatures())
+    {
         self.size = size
         self.addresses = addresses
         self.base = base

@@ -24,8 +24,10 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
 
     /// Why the ring is broken; it stays so.
     public internal(set) var fault: RingFault?
-    /// The next avail index: what GET_VRING_BASE answers. Chains in flight are behind it.
+    /// The next avail index. Chains in flight are behind it.
     public internal(set) var base: UInt16
+    /// The same as whoever goes on here is told it: what GET_VRING_BASE answers.
+    public var position: RingPosition { RingPosition(base) }
     /// Chains popped and not yet pushed.
     public internal(set) var inFlight: UInt16 = 0
     /// Chains given back with length 0 because they were no frame.
@@ -40,13 +42,15 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
     public init(_ state: QueueState, memory: GuestMemory, direction: ChainDirection) throws(VirtioError) {
         let ring = try RingMemory(state, in: memory)
         let used = ring.usedIndexAcquire()
-        guard state.base &- used <= state.size else { throw .base(state.base, usedIndex: used, size: state.size) }
+        guard state.base.index &- used <= state.size else {
+            throw .base(state.base.index, usedIndex: used, size: state.size)
+        }
         self.ring = ring
         self.memory = memory
         configuration = state
         features = state.features
-        base = state.base
-        availIndex = state.base
+        base = state.base.index
+        availIndex = state.base.index
         nextUsed = used
         publishedUsed = used
         walk = ChainWalk(ring: ring, memory: memory, direction: direction, allowsIndirect: state.features.indirect)
@@ -55,7 +59,7 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
     /// What a successor needs to go on here. Push or rewind what is in flight first.
     public var state: QueueState {
         var state = configuration
-        state.base = base
+        state.base = position
         return state
     }
 

@@ -108,12 +108,15 @@ extension SplitDriverQueue {
 
     /// A new device begins at `base`. False when that is not where the outstanding chains begin. The next
     /// `publish` kicks, whatever the old device wanted.
-    public mutating func rewind(base: UInt16) -> Bool {
-        guard base == nextUsed, outstandingMatchesAvail else { return false }
+    public mutating func rewind(base: RingPosition) -> Bool {
+        guard base == RingPosition(nextUsed), outstandingMatchesAvail else { return false }
         kicks.reset()
         return true
     }
 
     /// Where a new device may begin, or nil when only a reset helps. Reap first.
-    public mutating func restartBase() -> UInt16? { rewind(base: nextUsed) ? nextUsed : nil }
+    public mutating func restartBase() -> RingPosition? {
+        let base = RingPosition(nextUsed)
+        return rewind(base: base) ? base : nil
+    }
 }

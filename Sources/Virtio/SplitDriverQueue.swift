@@ -89,7 +89,7 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
         _ state: QueueState, memory: GuestMemory, indirectTables: UnsafeMutableRawBufferPointer?, fixedPosted: UInt32?
     ) throws(VirtioError) {
         let ring = try RingMemory(state, in: memory)
-        guard state.base == 0 else { throw .base(state.base, usedIndex: 0, size: state.size) }
+        guard state.base == 0 else { throw .base(state.base.index, usedIndex: 0, size: state.size) }
         self.ring = ring
         self.memory = memory
         features = state.features

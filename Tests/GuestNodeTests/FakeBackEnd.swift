@@ -55,8 +55,9 @@ final class FakeBackEnd: RingBackEnd {
         rings = Rings(receive: receive, transmit: transmit)
     }
 
-    func stop(_ done: @escaping ([UInt16]) -> Void) {
-        let bases = rings == nil ? [] : [rings?.receive.base ?? 0, rings?.transmit.base ?? 0]
+    func stop(_ done: @escaping ([RingPosition]) -> Void) {
+        let bases: [RingPosition] =
+            rings == nil ? [] : [rings?.receive.position ?? 0, rings?.transmit.position ?? 0]
         rings = nil
         if holdsStop { heldStop = { done(bases) } } else { done(bases) }
     }

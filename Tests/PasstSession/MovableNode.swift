@@ -18,7 +18,7 @@ private final class Seat: RingBackEnd {
     var features: UInt64 { occupant?.features ?? 0 }
     var isConnected: Bool { occupant?.isConnected ?? false }
     func start(features: UInt64, queues: [QueueConfiguration]) { occupant?.start(features: features, queues: queues) }
-    func stop(_ done: @escaping ([UInt16]) -> Void) { occupant?.stop(done) }
+    func stop(_ done: @escaping ([RingPosition]) -> Void) { occupant?.stop(done) }
     func kicked(queue: UInt16) { occupant?.kicked(queue: queue) }
 }
 

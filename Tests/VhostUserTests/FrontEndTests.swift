@@ -85,7 +85,7 @@ import Virtio
         bench.guest.send(WireBench.frame(0))
         try bench.run("an answer") { bench.guest.received.count == 1 }
         bench.backEnd?.claimedBase = answer
-        var bases: [UInt16] = []
+        var bases: [RingPosition] = []
         bench.frontEnd.stop { bases = $0 }
         try bench.run("the stop") { !bases.isEmpty }
         // Ring 0 has used one buffer; 256 more are posted, so 99 is possible.
@@ -197,7 +197,7 @@ import Virtio
         try bench.boot(.passt)
         for number in 0..<7 { bench.guest.send(WireBench.frame(number)) }
         try bench.run("answers") { bench.guest.received.count == 7 }
-        var bases: [UInt16] = []
+        var bases: [RingPosition] = []
         bench.frontEnd.stop { bases = $0 }
         bench.kill()
         try bench.run("the end") { !bench.disconnections.isEmpty && !bases.isEmpty }
@@ -207,7 +207,7 @@ import Virtio
     @Test("a stop without a connection is done at once")
     func stopWithoutConnection() throws {
         let bench = try WireBench()
-        var bases: [UInt16]?
+        var bases: [RingPosition]?
         bench.frontEnd.stop { bases = $0 }
         try bench.reactor.turn(maxWaitNanoseconds: 0)
         #expect(bases == [])

@@ -194,7 +194,7 @@ import Virtio
 
     @Test("a base that the ring cannot have is recognised (RF-10)")
     func impossibleBase() throws {
-        func base(_ answer: UInt32, used: UInt16) -> UInt16? {
+        func base(_ answer: UInt32, used: UInt16) -> RingPosition? {
             StoppedRing(index: 0, size: 256, usedRing: 0, answer: answer).base(usedIndex: used)
         }
         #expect(base(10, used: 10) == 10)

@@ -107,7 +107,7 @@ final class FrameCard: NetDeviceDriver {
     func queueInterrupt(_ queue: UInt16) { interrupts.append(queue) }
     func configurationInterrupt() {}
     func resetComplete() { resets += 1 }
-    func restartBase(queue: UInt16) -> UInt16? {
+    func restartBase(queue: UInt16) -> RingPosition? {
         queue == 0 ? receiveQueue.restartBase() : transmitQueue.restartBase()
     }
 

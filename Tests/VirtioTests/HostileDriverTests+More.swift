@@ -239,7 +239,7 @@ extension HostileDriverTests {
         "RV-34: a base further from the used index than the ring is long is refused", arguments: [9, 65535] as [UInt16])
     func badBase(base: UInt16) throws {
         let ring = try TestRing()
-        #expect(throws: VirtioError.base(base, usedIndex: 0, size: 8)) { _ = try ring.device(base: base) }
+        #expect(throws: VirtioError.base(base, usedIndex: 0, size: 8)) { _ = try ring.device(base: RingPosition(base)) }
     }
 
     @Test("RV-35: a ring whose event word lies beyond RAM is refused")

@@ -210,7 +210,7 @@ struct NetDeviceBackEndTests {
 
     @Test(
         "RF-10: an impossible base, or none, is replaced by used.idx", arguments: [[], [9], [9, 400], [65535, 257]])
-    func badBase(bases: [UInt16]) throws {
+    func badBase(bases: [RingPosition]) throws {
         let script = try DeviceScript()
         script.start()
         script.setUsed(0, 1000)

@@ -12,9 +12,9 @@ final class ScriptedBackEnd: RingBackEnd {
     var features: UInt64
     var isConnected = true
     private(set) var started: [(features: UInt64, queues: [QueueConfiguration])] = []
-    private(set) var stops: [([UInt16]) -> Void] = []
+    private(set) var stops: [([RingPosition]) -> Void] = []
     /// What a stop is answered at once; nil: the test answers later.
-    var bases: [UInt16]? = [0, 0]
+    var bases: [RingPosition]? = [0, 0]
     weak var owner: (any RingOwner)?
     /// The queues that were kicked since `start`.
     var kicks: [UInt16] = []
@@ -28,7 +28,7 @@ final class ScriptedBackEnd: RingBackEnd {
 
     func kicked(queue: UInt16) { kicks.append(queue) }
 
-    func stop(_ done: @escaping ([UInt16]) -> Void) {
+    func stop(_ done: @escaping ([RingPosition]) -> Void) {
         stops.append(done)
         if let bases { done(bases) }
     }
@@ -40,12 +40,12 @@ final class ScriptedDriver: NetDeviceDriver {
     var configurationInterrupts = 0
     var resets = 0
     /// What each queue answers when a new back-end wants to go on.
-    var bases: [UInt16: UInt16] = [0: 0, 1: 0]
+    var bases: [UInt16: RingPosition] = [0: 0, 1: 0]
 
     func queueInterrupt(_ queue: UInt16) { queueInterrupts.append(queue) }
     func configurationInterrupt() { configurationInterrupts += 1 }
     func resetComplete() { resets += 1 }
-    func restartBase(queue: UInt16) -> UInt16? { bases[queue] }
+    func restartBase(queue: UInt16) -> RingPosition? { bases[queue] }
 }
 
 /// A device with both sides scripted.
@@ -229,7 +229,7 @@ struct NetDeviceRegisterTests {
             case 7: device.queueAddresses = DeviceScript.addresses(UInt16(value & 1))
             case 8: device.queueEnable = value & 1 == 0
             case 9: device.notify(queue: UInt16(truncatingIfNeeded: value & 7))
-            case 10: script.backEnd.bases = value & 1 == 0 ? nil : [UInt16(truncatingIfNeeded: value)]
+            case 10: script.backEnd.bases = value & 1 == 0 ? nil : [RingPosition(UInt16(truncatingIfNeeded: value))]
             default: value & 1 == 0 ? device.backEndDied() : device.backEndReturned(features: value)
             }
         }

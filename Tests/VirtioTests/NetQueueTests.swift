@@ -24,7 +24,9 @@ final class ReceivePair {
         device = try Self.device(size, queue.addresses, heap.memory, features)
     }
 
-    static func device(_ size: UInt16, _ a: RingAddresses, _ memory: GuestMemory, _ features: UInt64, base: UInt16 = 0)
+    static func device(
+        _ size: UInt16, _ a: RingAddresses, _ memory: GuestMemory, _ features: UInt64, base: RingPosition = 0
+    )
         throws -> DeviceEnd
     {
         let state = QueueState(size: size, addresses: a, base: base, features: RingFeatures(negotiated: features))
@@ -65,7 +67,7 @@ final class ReceivePair {
     var lastTurn = NetTurn()
 
     func rearm() -> Bool { queue.rearm() }
-    func restartBase() -> UInt16? { queue.restartBase() }
+    func restartBase() -> RingPosition? { queue.restartBase() }
     func restart(_ features: UInt64) { queue.restart(features: features) }
 }
 

@@ -166,7 +166,7 @@ struct NotificationTests {
             _ = driver.publish()
             _ = device.echo(1)
             #expect(driver.reap().count == 1)
-            #expect(driver.restartBase() == UInt16(round + 1))
+            #expect(driver.restartBase() == RingPosition(UInt16(round + 1)))
         }
     }
 }

@@ -31,7 +31,8 @@ struct TestRing {
     let memory: GuestMemory
     let state: QueueState
 
-    init(size: UInt16 = 8, features: RingFeatures = RingFeatures(), base: UInt16 = 0, bytes: Int = 1 << 20) throws {
+    init(size: UInt16 = 8, features: RingFeatures = RingFeatures(), base: RingPosition = 0, bytes: Int = 1 << 20) throws
+    {
         memory = try GuestMemory(size: bytes)
         let addresses = RingAddresses(contiguousAt: TestRing.ringAddress, size: size)
         state = QueueState(size: size, addresses: addresses, base: base, features: features)
@@ -42,7 +43,7 @@ struct TestRing {
         return DriverEnd(try SplitDriverQueue(state, memory: memory, indirectTables: tables))
     }
 
-    func device(_ direction: ChainDirection = .both, base: UInt16? = nil) throws -> DeviceEnd {
+    func device(_ direction: ChainDirection = .both, base: RingPosition? = nil) throws -> DeviceEnd {
         var state = state
         if let base { state.base = base }
         return DeviceEnd(try SplitDeviceQueue(state, memory: memory, direction: direction))
@@ -145,7 +146,7 @@ final class DriverEnd {
     }
 
     func rearm(after: UInt16 = 1) -> Bool { queue.rearmCalls(after: after) }
-    func restartBase() -> UInt16? { queue.restartBase() }
+    func restartBase() -> RingPosition? { queue.restartBase() }
 }
 
 /// The device's end with a batch of its own.

@@ -196,7 +196,7 @@ struct ThreadTests {
                 faults += 1
                 device = nil
             }
-            if device == nil { device = try? ring.device(.both, base: ring.usedIndex) }
+            if device == nil { device = try? ring.device(.both, base: RingPosition(ring.usedIndex)) }
             guard let device else { continue }
             for chain in device.pop() {
                 chains += 1

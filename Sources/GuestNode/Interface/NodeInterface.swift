@@ -67,9 +67,9 @@ final class NodeInterface: NetDeviceDriver {
     }
 
     private static func facts(_ device: NetDevice, _ heap: GuestHeap, features: UInt64) -> RingPlan.Facts {
-        device.queueSelect = 0
+        device.queueSelect = QueuePair.first.receive
         let receiveLimit = device.queueSize
-        device.queueSelect = 1
+        device.queueSelect = QueuePair.first.transmit
         return RingPlan.Facts(
             receiveLimit: max(2, receiveLimit), transmitLimit: max(2, device.queueSize),
             mtu: device.configuration.mtu, isMergeable: features & NetFeature.mergeableBuffers != 0,
@@ -91,9 +91,9 @@ final class NodeInterface: NetDeviceDriver {
         onWork?()
     }
 
-    func restartBase(queue: UInt16) -> UInt16? {
+    func restartBase(queue: UInt16) -> RingPosition? {
         guard state == .running, rings != nil else { return nil }
-        if queue == 0 {
+        if queue == QueuePair.first.receive {
             // What the dead back-end had delivered is received before its successor starts.
             for _ in 0..<8 where !receiveBatch(lastTurn) { break }
             return rings?.receive.restartBase()
@@ -144,7 +144,7 @@ final class NodeInterface: NetDeviceDriver {
     private func receiveBatch(_ now: Instant) -> Bool {
         let (host, id) = (host, id)
         guard let turn = rings?.receive.receive({ host.receive($0, on: id, now: now) }) else { return false }
-        if turn.needsKick { device.notify(queue: 0) }
+        if turn.needsKick { device.notify(queue: QueuePair.first.receive) }
         guard turn.frames > 0 || turn.hasMore else { return false }
         // Until `rearm` the device need not call: the node looks again before it sleeps.
         rings?.receive.suppressCalls()
@@ -161,7 +161,7 @@ final class NodeInterface: NetDeviceDriver {
             return host.transmit(into: slots, on: id, now: now)
         }
         guard let turn = result else { return false }
-        if turn.needsKick { device.notify(queue: 1) }
+        if turn.needsKick { device.notify(queue: QueuePair.first.transmit) }
         let isFull = lent == turn.frames
         if isTransmitBlocked, !isFull { rings?.transmit.suppressCalls() }
         isTransmitBlocked = isFull
@@ -235,8 +235,8 @@ final class NodeInterface: NetDeviceDriver {
         }
         device.writeStatus([.acknowledge, .driver, .featuresOK, .driverOK])
         state = .running
-        device.notify(queue: 0)
-        device.notify(queue: 1)
+        device.notify(queue: QueuePair.first.receive)
+        device.notify(queue: QueuePair.first.transmit)
     }
 
     /// Rings of the same shape are posted anew, with the frames that the device had not given back; others are made.
@@ -250,8 +250,8 @@ final class NodeInterface: NetDeviceDriver {
             rings = try DriverRings(plan, heap: heap, features: features)
         }
         guard let receive = rings?.receive.addresses, let transmit = rings?.transmit.addresses else { return }
-        enable(queue: 0, size: plan.receiveSize, at: receive)
-        enable(queue: 1, size: plan.transmitSize, at: transmit)
+        enable(queue: QueuePair.first.receive, size: plan.receiveSize, at: receive)
+        enable(queue: QueuePair.first.transmit, size: plan.transmitSize, at: transmit)
     }
 
     private func enable(queue: UInt16, size: UInt16, at addresses: RingAddresses) {

@@ -22,7 +22,7 @@ public final class FrontEnd: RingBackEnd {
     private var kicks: [SharedEvent] = []
     private var watches: [WatchID] = []
     private var timer: (id: TimerID, deadline: Instant)?
-    private var pendingStops: [([UInt16]) -> Void] = []
+    private var pendingStops: [([RingPosition]) -> Void] = []
 
     /// - Throws: when `memory` is not in a file that another process can safely map.
     public init(reactor: Reactor, memory: GuestMemory, options: FrontEndOptions = FrontEndOptions())
@@ -77,7 +77,7 @@ public final class FrontEnd: RingBackEnd {
 
     /// Stops the rings. Without a connection the bases are the used indices, which is where the
     /// next back-end has to go on so that no queued frame is lost.
-    public func stop(_ done: @escaping ([UInt16]) -> Void) {
+    public func stop(_ done: @escaping ([RingPosition]) -> Void) {
         guard machine.state != .disconnected else { return finish(done, with: usedIndices()) }
         pendingStops.append(done)
         machine.stop(now: now)
@@ -155,22 +155,24 @@ public final class FrontEnd: RingBackEnd {
     }
 
     /// A base the back-end cannot have reached is replaced by the used index.
-    private func base(of ring: StoppedRing) -> UInt16 {
+    private func base(of ring: StoppedRing) -> RingPosition {
         let used = memory.usedIndex(at: ring.usedRing) ?? 0
         if let base = ring.base(usedIndex: used) { return base }
         report(
             .warning(
                 "the vhost-user back-end stopped ring \(ring.index) at impossible base \(ring.answer); "
                     + "going on from used index \(used)"))
-        return used
+        return RingPosition(used)
     }
 
-    private func finish(_ done: @escaping ([UInt16]) -> Void, with bases: [UInt16]) {
+    private func finish(_ done: @escaping ([RingPosition]) -> Void, with bases: [RingPosition]) {
         reactor.atEndOfTurn { done(bases) }
     }
 
     /// Of the rings that the last connection worked on.
-    private func usedIndices() -> [UInt16] { machine.queues.map { memory.usedIndex(at: $0.usedRing) ?? 0 } }
+    private func usedIndices() -> [RingPosition] {
+        machine.queues.map { RingPosition(memory.usedIndex(at: $0.usedRing) ?? 0) }
+    }
 
     private func rearmTimer() {
         let wanted = machine.nextDeadline

@@ -42,9 +42,9 @@ public struct StoppedRing: Equatable, Sendable {
 
     /// The next avail index, when the answer is possible: a split ring's index has 16 bits, and a device
     /// that stopped has taken between 0 and `size` chains that it has not used.
-    public func base(usedIndex: UInt16) -> UInt16? {
+    public func base(usedIndex: UInt16) -> RingPosition? {
         guard let base = UInt16(exactly: answer), base &- usedIndex <= size else { return nil }
-        return base
+        return RingPosition(base)
     }
 }
 

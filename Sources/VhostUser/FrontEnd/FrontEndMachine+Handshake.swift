@@ -66,7 +66,7 @@ extension FrontEndMachine {
     private mutating func finishHandshake(pair: Int) {
         if pair == 0 { tell(.setOwner) }
         ask(.getFeatures, for: .barrier)
-        for ring in [pair * 2, pair * 2 + 1] {
+        for ring in QueuePair(UInt16(truncatingIfNeeded: pair)).queues.map(Int.init) {
             guard let index = UInt8(exactly: ring), let descriptors, ring < descriptors.calls.count,
                 ring < descriptors.errors.count
             else { continue }

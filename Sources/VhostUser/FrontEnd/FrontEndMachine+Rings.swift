@@ -134,7 +134,7 @@ extension FrontEndMachine {
     private mutating func set(_ queue: QueueConfiguration, _ address: VringAddress) {
         let index = UInt8(truncatingIfNeeded: queue.index)
         tell(.setVringNum(index: UInt32(queue.index), size: UInt32(queue.size)))
-        tell(.setVringBase(index: UInt32(queue.index), base: UInt32(queue.base)))
+        tell(.setVringBase(index: UInt32(queue.index), base: UInt32(queue.base.index)))
         tell(.setVringAddress(address))
         guard let descriptors, Int(index) < descriptors.kicks.count, Int(index) < descriptors.calls.count else {
             return
@@ -148,7 +148,7 @@ extension FrontEndMachine {
     /// behind it tells when it took effect. A refusal is tolerated, as QEMU does.
     private mutating func enable(pair: Int) {
         guard hasProtocolFeatures else { return }
-        for ring in [pair * 2, pair * 2 + 1] {
+        for ring in QueuePair(UInt16(truncatingIfNeeded: pair)).queues.map(Int.init) {
             let isOn = enabledPairs.contains(pair)
             tellAcknowledged(
                 .setVringEnable(index: UInt32(truncatingIfNeeded: ring), isOn: isOn), isRefusalTolerated: true)

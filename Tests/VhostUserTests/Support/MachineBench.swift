@@ -47,7 +47,7 @@ struct MachineBench {
         return try GuestMemory(size: 256 << 20, holes: holes)
     }
 
-    static func queue(_ index: UInt16, base: UInt16 = 0, at start: UInt64? = nil) throws -> QueueConfiguration {
+    static func queue(_ index: UInt16, base: RingPosition = 0, at start: UInt64? = nil) throws -> QueueConfiguration {
         let start = start ?? 0x29c_1000 + UInt64(index) * 0x2000
         return QueueConfiguration(
             index: index, size: 256,
@@ -64,7 +64,7 @@ struct MachineBench {
         settle()
     }
 
-    mutating func start(features: UInt64 = pairFeatures, bases: [UInt16] = []) {
+    mutating func start(features: UInt64 = pairFeatures, bases: [RingPosition] = []) {
         var queues = queues
         for (index, base) in bases.enumerated() { queues[index].base = base }
         machine.start(features: features, queues: queues, now: now)

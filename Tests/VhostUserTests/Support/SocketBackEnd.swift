@@ -184,7 +184,7 @@ final class SocketBackEnd {
             addresses: RingAddresses(
                 descriptorTable: try guest(address.descriptorTable), availRing: try guest(address.availRing),
                 usedRing: try guest(address.usedRing)),
-            base: UInt16(truncatingIfNeeded: ring.base), features: RingFeatures(negotiated: features))
+            base: RingPosition(UInt16(truncatingIfNeeded: ring.base)), features: RingFeatures(negotiated: features))
     }
 
     /// Each descriptor is the memory file that the guest works on.

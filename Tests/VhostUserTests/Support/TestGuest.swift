@@ -139,7 +139,7 @@ final class TestGuest: NetDeviceDriver {
         if device.status.contains(.needsReset) { reset() }
     }
 
-    func restartBase(queue: UInt16) -> UInt16? {
+    func restartBase(queue: UInt16) -> RingPosition? {
         queue == 0 ? receiveQueue?.restartBase() : transmitQueue?.restartBase()
     }
 }
