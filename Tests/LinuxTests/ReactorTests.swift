@@ -97,6 +97,93 @@ struct ReactorTests {
         #expect(reactor.watchCount == 0)
     }
 
+    private func socketPair() throws -> (SharedDescriptor, SharedDescriptor) {
+        var pair: [CInt] = [0, 0]
+        _ = try check(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &pair), "socketpair")
+        for fd in pair { _ = ne_set_nonblocking(fd, 1) }
+        return (SharedDescriptor(FileDescriptor(owning: pair[0])), SharedDescriptor(FileDescriptor(owning: pair[1])))
+    }
+
+    @Test("one descriptor has several watches, and each is told of what it watches for")
+    func severalWatches() throws {
+        let reactor = try Reactor()
+        let (near, far) = try socketPair()
+        var told: [String] = []
+        let input = try reactor.watch(near.raw, for: .readable) {
+            #expect($0 == .readable)
+            told.append("input")
+        }
+        let output = try reactor.watch(near.raw, for: .writable) {
+            #expect($0 == .writable)
+            told.append("output")
+        }
+        #expect(reactor.watchCount == 2)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == ["output"])
+        #expect(write(far.raw, "x", 1) == 1)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == ["output", "input", "output"])
+        reactor.remove(output)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == ["output", "input", "output", "input"])
+        reactor.change(input, to: [])
+        try reactor.turn(maxWaitNanoseconds: 0)
+        reactor.change(input, to: .readable)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told.count == 5)
+        reactor.remove(input)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told.count == 5)
+        #expect(reactor.watchCount == 0)
+    }
+
+    @Test("a hang-up is not told to a watch for nothing, and does not wake turn after turn")
+    func sleepingWatch() throws {
+        let reactor = try Reactor()
+        let (near, far) = try socketPair()
+        var told = 0
+        let id = try reactor.watch(near.raw, for: .readable) { _ in told += 1 }
+        reactor.change(id, to: [])
+        shutdown(far.raw, CInt(SHUT_RDWR))
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == 0)
+        // The edge is over: this waits to its end.
+        let start = ne_monotonic_ns()
+        try reactor.turn(maxWaitNanoseconds: 20_000_000)
+        #expect(ne_monotonic_ns() - start >= 20_000_000)
+        reactor.change(id, to: .readable)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == 1)
+    }
+
+    @Test("a number that was closed while it was watched can be watched again, and its former watch is over")
+    func closedWhileWatched() throws {
+        let reactor = try Reactor()
+        let number: CInt = 917
+        var told: [String] = []
+        func watchAndClose() throws -> WatchID {
+            let former = try makeEvent(at: number)
+            return try reactor.watch(former.raw, for: .readable) { _ in told.append("former") }
+        }
+        let id = try watchAndClose()
+        let next = try makeEvent(at: number)
+        _ = try reactor.watch(next.raw, for: .readable) { _ in told.append("next") }
+        var one: UInt64 = 1
+        #expect(write(next.raw, &one, 8) == 8)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == ["next"])
+        #expect(reactor.watchCount == 1)
+        reactor.remove(id)
+        try reactor.turn(maxWaitNanoseconds: 0)
+        #expect(told == ["next", "next"])
+    }
+
+    /// An eventfd at a number that no other test is given.
+    private func makeEvent(at number: CInt) throws -> FileDescriptor {
+        let made = FileDescriptor(owning: try check(ne_eventfd(), "eventfd"))
+        return FileDescriptor(owning: try check(dup2(made.raw, number), "dup2"))
+    }
+
     @Test("signals of the set are read from the descriptor, one by one")
     func signals() throws {
         let signals = try SignalDescriptor([SIGUSR2, SIGURG])

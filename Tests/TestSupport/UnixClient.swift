@@ -39,6 +39,21 @@ public final class UnixClient {
         _ = bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
+    /// Types no more; what is answered is still read.
+    public func finishWriting() { _ = shutdown(descriptor.raw, Int32(SHUT_WR)) }
+
+    /// Everything that comes until the other end closes.
+    public func readToEnd(seconds: Double = 20) throws -> String {
+        let start = collected.count
+        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
+        while receive(milliseconds: 20) {
+            guard ne_monotonic_ns() < deadline else {
+                throw TestFailure(description: "no end of file within \(seconds) s; \(collected.count - start) bytes")
+            }
+        }
+        return String(decoding: collected[start...], as: UTF8.self)
+    }
+
     /// Sends a line and returns what comes until `end` stands behind it.
     public func ask(_ line: String, until end: String, seconds: Double = 10) throws -> String {
         let start = collected.count

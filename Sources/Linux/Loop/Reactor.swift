@@ -1,46 +1,19 @@
 // The event loop: epoll, timers, end-of-turn work. One reactor per thread; it is not Sendable, so
-// the compiler keeps it there. Time is read once per turn. Stale events of a descriptor that was
-// removed in the same turn are recognised by a generation number and dropped. A turn that finds
+// the compiler keeps it there. Time is read once per turn. Any number of parts may watch one descriptor
+// (WatchTable); stale events of one that was removed in the same turn are dropped. A turn that finds
 // nothing new allocates nothing.
 
 import CLinux
 import Glibc
 
-/// What a descriptor is watched for, and what was found (epoll(7)). Hang-up and error are always reported.
-public struct Readiness: OptionSet, Sendable {
-    public let rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
-    public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
-    public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
-    public static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
-    public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
-    public static let failed = Readiness(rawValue: EPOLLERR.rawValue)
-    /// Asked for, never found: readiness is told when it comes and not again while it lasts. For what is not read.
-    public static let edges = Readiness(rawValue: EPOLLET.rawValue)
-}
-
-/// Names a watched descriptor until it is removed.
-public struct WatchID: Hashable, Sendable {
-    let slot: UInt32
-    let generation: UInt32
-    var tag: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
-}
-
 /// An event loop for one thread.
 public final class Reactor {
-    private struct Slot {
-        var generation: UInt32 = 0
-        var fd: CInt = -1
-        var handler: ((Readiness) -> Void)?
-    }
-
     /// Actions of one turn may ask for more end-of-turn work this often; the rest is for the next turn.
     private static let endOfTurnRounds = 16
 
     private let epoll: FileDescriptor
     private let events: UnsafeMutableBufferPointer<epoll_event>
-    private var slots: [Slot] = []
-    private var free: [UInt32] = []
+    private var table = WatchTable()
     private var timers = TimerQueue()
     private var due: [TimerID] = []
     private var endOfTurn: [() -> Void] = []
@@ -58,41 +31,55 @@ public final class Reactor {
 
     deinit { events.deallocate() }
 
-    /// How many descriptors are watched.
-    public var watchCount: Int { slots.count - free.count }
+    /// How many watches there are.
+    public var watchCount: Int { table.count }
     /// How many timers are pending.
     public var timerCount: Int { timers.count }
 
-    /// Calls `handler` on this thread whenever `fd` is ready, until `remove`. The caller keeps `fd` open.
+    /// Calls `handler` on this thread whenever `fd` is ready, until `remove`. The caller keeps `fd` open. Several
+    /// watches of one descriptor are each told of what they watch for.
     public func watch(_ fd: CInt, for events: Readiness, handler: @escaping (Readiness) -> Void)
         throws(SystemError) -> WatchID
     {
-        let index = free.popLast() ?? UInt32(slots.count)
-        if index == slots.count { slots.append(Slot()) }
-        slots[Int(index)].fd = fd
-        slots[Int(index)].handler = handler
-        let id = WatchID(slot: index, generation: slots[Int(index)].generation)
-        do {
-            _ = try check(
-                ne_epoll_control(epoll.raw, EPOLL_CTL_ADD, fd, events.rawValue, id.tag), "epoll_ctl", "fd \(fd)")
-        } catch {
-            retire(index)
+        guard fd >= 0 else { throw SystemError(call: "epoll_ctl", code: EBADF, subject: "fd \(fd)") }
+        let id = table.add(fd, events, handler)
+        do throws(SystemError) { try register(fd) } catch {
+            table.remove(id)
             throw error
         }
         return id
     }
 
-    /// Changes what a descriptor is watched for; a removed id is ignored.
+    /// Tells epoll of one more watch of `fd`.
+    private func register(_ fd: CInt) throws(SystemError) {
+        if table.registration(of: fd).watchers > 1 {
+            let code = control(EPOLL_CTL_MOD, fd)
+            guard code == -ENOENT else {
+                _ = try check(code, "epoll_ctl", "fd \(fd)")
+                return
+            }
+            // The descriptor was closed while it was watched, and its number has been given out again.
+            table.keepNewest(fd)
+        }
+        _ = try check(control(EPOLL_CTL_ADD, fd), "epoll_ctl", "fd \(fd)")
+    }
+
+    private func control(_ operation: CInt, _ fd: CInt) -> CInt {
+        let registration = table.registration(of: fd)
+        return ne_epoll_control(epoll.raw, operation, fd, registration.events, registration.tag)
+    }
+
+    /// Changes what a descriptor is watched for; for nothing, nothing at all is told, not even a hang-up. A removed
+    /// id is ignored. This cannot fail: epoll has the descriptor already.
     public func change(_ id: WatchID, to events: Readiness) {
-        guard isCurrent(id) else { return }
-        _ = ne_epoll_control(epoll.raw, EPOLL_CTL_MOD, slots[Int(id.slot)].fd, events.rawValue, id.tag)
+        guard let fd = table.change(id, to: events) else { return }
+        _ = control(EPOLL_CTL_MOD, fd)
     }
 
     /// Stops watching; call before closing the descriptor. A removed id is ignored.
     public func remove(_ id: WatchID) {
-        guard isCurrent(id) else { return }
-        _ = ne_epoll_control(epoll.raw, EPOLL_CTL_DEL, slots[Int(id.slot)].fd, 0, 0)
-        retire(id.slot)
+        guard let fd = table.remove(id) else { return }
+        _ = control(table.registration(of: fd).watchers > 0 ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, fd)
     }
 
     /// Calls `action` once, in the first turn at or after `deadline` (CLOCK_MONOTONIC nanoseconds).
@@ -138,9 +125,10 @@ public final class Reactor {
     }
 
     private func dispatch(_ event: epoll_event) {
-        let id = WatchID(slot: UInt32(truncatingIfNeeded: event.data.u64), generation: UInt32(event.data.u64 >> 32))
-        guard isCurrent(id), let handler = slots[Int(id.slot)].handler else { return }
-        handler(Readiness(rawValue: event.events))
+        for id in table.watches(tag: event.data.u64) {
+            guard let (handler, readiness) = table.call(id, Readiness(rawValue: event.events)) else { continue }
+            handler(readiness)
+        }
     }
 
     /// Timers that an action adds wait for the next turn, also when they are due at once.
@@ -156,17 +144,5 @@ public final class Reactor {
             for action in endOfTurnWork { action() }
             endOfTurnWork.removeAll(keepingCapacity: true)
         }
-    }
-
-    private func isCurrent(_ id: WatchID) -> Bool {
-        Int(id.slot) < slots.count && slots[Int(id.slot)].generation == id.generation
-            && slots[Int(id.slot)].handler != nil
-    }
-
-    private func retire(_ index: UInt32) {
-        slots[Int(index)].generation &+= 1
-        slots[Int(index)].handler = nil
-        slots[Int(index)].fd = -1
-        free.append(index)
     }
 }

@@ -27,10 +27,15 @@ final class InputPort {
     }
 
     func start() {
-        watch = try? reactor.watch(raw, for: .readable) { [weak self] _ in self?.readOnce() }
-        guard watch == nil else { return }
-        isPlainFile = true
-        scheduleRead()
+        do throws(SystemError) {
+            watch = try reactor.watch(raw, for: .readable) { [weak self] _ in self?.readOnce() }
+        } catch  where error.code == EPERM {
+            isPlainFile = true
+            scheduleRead()
+        } catch {
+            StandardStream.error.warn("input from descriptor \(raw) ends here: \(error)")
+            reactor.atEndOfTurn { [weak self] in self?.end() }
+        }
     }
 
     func close() {
@@ -62,8 +67,13 @@ final class InputPort {
         if count > 0 {
             onBytes(bytes)
         } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
-            close()
-            onEnd()
+            end()
         }
+    }
+
+    private func end() {
+        guard !isAtEnd else { return }
+        close()
+        onEnd()
     }
 }

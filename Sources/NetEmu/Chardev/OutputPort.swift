@@ -17,7 +17,7 @@ final class OutputPort {
     private var head = 0
     private var watch: WatchID?
     private(set) var isBroken = false
-    /// Called when the queue has room again.
+    /// Called when the queue has room again, or when nobody will ever take what was in it.
     var onRoom: (() -> Void)?
 
     /// - Parameter raw: borrowed, open for the life of the port.
@@ -44,20 +44,15 @@ final class OutputPort {
     }
 
     func close() {
-        if let watch { reactor.remove(watch) }
-        watch = nil
+        stopWaiting()
         isBroken = true
-        queue = []
-        head = 0
+        dropWritten()
     }
 
     private func pump() {
         while pending > 0, !isBroken, isReady(waiting: 0) { writeChunk() }
-        if pending == 0 {
-            queue.removeAll(keepingCapacity: true)
-            head = 0
-        }
-        pending > 0 && !isBroken ? waitForRoom() : stopWaiting()
+        dropWritten()
+        pending > 0 ? waitForRoom() : stopWaiting()
     }
 
     private func writeChunk() {
@@ -72,6 +67,18 @@ final class OutputPort {
         }
     }
 
+    /// Gives back the memory of what was written, or will never be; what is left moves once per as many bytes.
+    private func dropWritten() {
+        if isBroken { head = queue.count }
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: queue.capacity <= Self.highWater)
+            head = 0
+        } else if head > max(Self.highWater, queue.count / 2) {
+            queue = Array(queue[head...])
+            head = 0
+        }
+    }
+
     private func isReady(waiting milliseconds: CInt) -> Bool {
         var question = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
         return poll(&question, 1, milliseconds) > 0
@@ -79,12 +86,20 @@ final class OutputPort {
 
     private func waitForRoom() {
         guard watch == nil else { return }
-        // What cannot be watched (a regular file) is always ready, so it never comes here.
-        watch = try? reactor.watch(raw, for: .writable) { [weak self] _ in
-            self?.pump()
-            if let self, self.hasRoom { self.onRoom?() }
+        do throws(SystemError) {
+            watch = try reactor.watch(raw, for: .writable) { [weak self] _ in self?.becameWritable() }
+        } catch {
+            // What cannot be watched (a regular file) is always ready, so it never comes here: the kernel is out of
+            // memory or of watches.
+            StandardStream.error.warn("output to descriptor \(raw) ends here: \(error)")
+            isBroken = true
+            dropWritten()
         }
-        if watch == nil { isBroken = true }
+    }
+
+    private func becameWritable() {
+        pump()
+        if hasRoom { onRoom?() }
     }
 
     private func stopWaiting() {

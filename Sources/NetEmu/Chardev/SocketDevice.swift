@@ -13,6 +13,8 @@ final class SocketDevice: CharacterDevice {
     private var input: InputPort?
     private var output: OutputPort?
     private var telnet: TelnetFilter?
+    /// The client types no more: it is left when it has been given all that was said until then.
+    private var isLeaving = false
     /// It was connected once: the start need not wait any more.
     private var hasBeenOpen = false
     /// Takes connections as they are; nothing is read or written here then.
@@ -77,6 +79,7 @@ final class SocketDevice: CharacterDevice {
     }
 
     func write(_ bytes: some Collection<UInt8>) {
+        guard !isLeaving else { return }
         guard plan.isTelnet else {
             output?.write(bytes)
             return
@@ -103,11 +106,11 @@ final class SocketDevice: CharacterDevice {
         if plan.hasNoDelay { InternetSocket.setNoDelay(socket.raw) }
         if let taker { return taker(socket) }
         let output = OutputPort(socket.raw, on: reactor)
-        output.onRoom = { [weak self] in self?.user?.roomCame() }
+        output.onRoom = { [weak self] in self?.roomCame() }
         self.output = output
         let input = InputPort(
             socket.raw, on: reactor, onBytes: { [weak self] in self?.received($0) },
-            onEnd: { [weak self] in self?.hangUp() })
+            onEnd: { [weak self] in self?.inputEnded() })
         self.input = input
         telnet = plan.isTelnet ? TelnetFilter() : nil
         if plan.isTelnet { output.write(TelnetFilter.greeting) }
@@ -124,8 +127,22 @@ final class SocketDevice: CharacterDevice {
         if !typed.isEmpty { user?.received(typed) }
     }
 
+    private func roomCame() {
+        guard isLeaving else {
+            user?.roomCame()
+            return
+        }
+        if output?.pending == 0 { hangUp() }
+    }
+
+    private func inputEnded() {
+        isLeaving = true
+        if output?.pending ?? 0 == 0 { hangUp() }
+    }
+
     private func hangUp() {
         guard client != nil, taker == nil else { return }
+        isLeaving = false
         input?.close()
         output?.close()
         (input, output, client) = (nil, nil, nil)
