@@ -42,11 +42,13 @@ public final class Node {
 
     private let configuration: NodeConfiguration
     private let buffers: HeapBuffers
-    private var interfaces: [NodeInterface] = []
+    private(set) var interfaces: [NodeInterface] = []
     /// NICs whose last reset is under way.
     private var leaving: [NodeInterface] = []
     private var pendingScript: PendingScript?
     private var isBusy = false
+    /// Tools are stepped no more.
+    public internal(set) var isLeaving = false
     private var lastTurn = Instant(nanoseconds: 0)
 
     /// A script that waits until the NICs have their addresses.
@@ -141,7 +143,12 @@ public final class Node {
     public var nextDeadline: Instant? {
         if isBusy { return lastTurn }
         var deadlines = interfaces.map(\.nextDeadline)
-        deadlines += [host.nextDeadline, console.nextDeadline, script?.nextDeadline, pendingScript?.deadline]
+        deadlines.append(host.nextDeadline)
+        if isLeaving {
+            deadlines.append(drainDeadline(after: lastTurn))
+        } else {
+            deadlines += [console.nextDeadline, script?.nextDeadline, pendingScript?.deadline]
+        }
         return deadlines.compactMap { $0 }.min()
     }
 
@@ -152,11 +159,16 @@ public final class Node {
     /// Timers, tools, frames out; true when another round may find work.
     private func work(_ now: Instant) -> Bool {
         host.advance(to: now)
-        startScript(now)
-        var hasMore = console.step(now: now)
-        if pendingScript == nil, let script { hasMore = script.step(now: now) || hasMore }
+        var hasMore = !isLeaving && stepTools(now)
         for interface in interfaces { hasMore = interface.transmit(now: now) || hasMore }
         return hasMore
+    }
+
+    private func stepTools(_ now: Instant) -> Bool {
+        startScript(now)
+        let hasMore = console.step(now: now)
+        guard pendingScript == nil, let script else { return hasMore }
+        return script.step(now: now) || hasMore
     }
 
     private func startScript(_ now: Instant) {

@@ -139,6 +139,96 @@ struct NetcatTests {
         #expect(two.statuses == [1, 1])
     }
 
+    /// A peer that takes one connection, closes its side at once, and then does with it what a test wants.
+    private func halfClosed(
+        _ script: String, then act: @escaping (Host, TCPSocketID, Instant) -> Void
+    ) throws -> (SimulatedNode, Simulation, Session) {
+        let node = try SimulatedNode("node", mac: 1)
+        try node.configure("10.0.0.1/24")
+        let peer = try SimulatedPeer("10.0.0.2/24", mac: 2)
+        let listener = try peer.host.tcp.listen(on: 5000)
+        var socket: TCPSocketID?
+        peer.behaviour = { host, now in
+            if let id = host.tcp.accept(listener) {
+                socket = id
+                host.tcp.shutdownSend(id, now: now)
+            }
+            if let socket { act(host, socket, now) }
+        }
+        let simulation = Simulation(node, peer)
+        return (node, simulation, node.node.run(script: script))
+    }
+
+    /// Reads everything there is; returns the number of bytes.
+    private func discard(_ host: Host, _ id: TCPSocketID, _ now: Instant) -> Int {
+        var total = 0
+        while case let count = host.tcp.withReceiveSpan(id, now: now, { $0.count }), count > 0 { total += count }
+        return total
+    }
+
+    @Test("nc is done when the peer has acknowledged everything, not when it was queued")
+    func delivered() throws {
+        var received = 0
+        let (_, simulation, session) = try halfClosed("nc -N --send-bytes 200000 10.0.0.2 5000") { host, id, now in
+            // A slow reader: what it has not taken is in its buffer or in the node's.
+            if now.nanoseconds > 3_000_000_000 { received += discard(host, id, now) }
+        }
+        simulation.run(for: .milliseconds(1900))
+        #expect(session.exitStatus == nil, "the peer has read nothing yet")
+        simulation.run(for: .seconds(20)) { session.exitStatus != nil }
+        #expect(session.exitStatus == 0)
+        #expect(received == 200_000)
+    }
+
+    @Test("a peer that resets before everything is acknowledged makes nc fail")
+    func resetAfterHalfClose() throws {
+        let (_, simulation, session) = try halfClosed("nc -N --send-bytes 200000 10.0.0.2 5000") { host, id, now in
+            if now.nanoseconds > 3_000_000_000 { host.tcp.abort(id, now: now) }
+        }
+        simulation.run(for: .seconds(20)) { session.exitStatus != nil }
+        #expect(session.exitStatus == 1)
+        #expect(session.takeOutput().hasPrefix("nc: Connection reset by peer"))
+    }
+
+    @Test("a node that ends closes its connections; a peer that does not close as well is reset")
+    func leave() throws {
+        let two = try Two()
+        let listener = two.a.node.run(script: "nc -l 5000")
+        two.simulation.run(for: .milliseconds(10))
+        let client = two.b.node.run(script: "nc 10.0.0.1 5000")
+        two.simulation.run(for: .milliseconds(50))
+        #expect(listener.exitStatus == nil && client.exitStatus == nil)
+        // The listener's side closes in turn: nothing is left to be reset.
+        two.b.node.leave(now: two.simulation.now)
+        #expect(!two.b.node.isSilent)
+        #expect(two.simulation.run(for: .seconds(1)) { two.b.node.isSilent })
+        #expect(listener.exitStatus == 0)
+    }
+
+    @Test("a node that must not wait any longer resets what is open")
+    func breakConnections() throws {
+        let node = try SimulatedNode("node", mac: 1)
+        try node.configure("10.0.0.1/24")
+        let peer = try SimulatedPeer("10.0.0.2/24", mac: 2)
+        let listener = try peer.host.tcp.listen(on: 5000)
+        var error: TCPError?
+        var socket: TCPSocketID?
+        peer.behaviour = { host, _ in
+            socket = socket ?? host.tcp.accept(listener)
+            error = socket.flatMap { host.tcp.status($0)?.error }
+        }
+        let simulation = Simulation(node, peer)
+        node.node.run(script: "nc 10.0.0.2 5000")
+        simulation.run(for: .milliseconds(50))
+        node.node.leave(now: simulation.now)
+        #expect(!simulation.run(for: .seconds(5)) { node.node.isSilent })
+        #expect(error == nil)
+        node.node.breakConnections(now: simulation.now)
+        #expect(simulation.run(for: .milliseconds(10)) { node.node.isSilent })
+        #expect(simulation.run(for: .milliseconds(10)) { error != nil })
+        #expect(error == .connectionReset)
+    }
+
     @Test("silence ends a connection after -w")
     func idle() throws {
         let two = try Two()

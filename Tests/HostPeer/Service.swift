@@ -29,6 +29,7 @@ struct Service {
                 drain(fd)
             }
         case "sink": return stream(sink)
+        case "half": return stream(half)
         case "fast": return stream(fast)
         case "discard": return stream(discard)
         case "http": return stream(answerGET)
@@ -86,6 +87,21 @@ private func sink(_ fd: CInt) {
         }
     }
     report("sink: \(total) bytes, sha256 \(digest.finish())")
+}
+
+/// Closes its sending side first and reads a little later to the end; says how that came.
+private func half(_ fd: CInt) {
+    shutdown(fd, Int32(SHUT_WR))
+    usleep(100_000)
+    var total = 0
+    var last = 0
+    withBlock { block in
+        repeat {
+            last = read(fd, block.baseAddress, block.count)
+            total += max(0, last)
+        } while last > 0
+    }
+    report("half: \(total) bytes, \(last == 0 ? "end of file" : String(cString: strerror(errno)))")
 }
 
 /// Sends for ever what costs nothing to make, for measurements.

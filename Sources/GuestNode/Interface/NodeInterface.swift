@@ -168,6 +168,9 @@ final class NodeInterface: NetDeviceDriver {
         return lent > 0 && isFull
     }
 
+    /// The back-end has taken every frame that was sent, or there is none that could.
+    var isDrained: Bool { state != .running || !isLinkUp || rings?.transmit.outstanding ?? 0 == 0 }
+
     /// Before sleeping: calls are wanted again. True when there is work already.
     func rearm(now: Instant) -> Bool {
         guard state == .running, rings != nil else { return false }

@@ -19,7 +19,7 @@ struct StreamCopy: Sendable {
         case moved
         /// Nothing to do before the network or the console moves.
         case waiting
-        /// The peer has closed, and our side has said everything.
+        /// The peer has closed, and has acknowledged everything that our side had to say, its FIN included.
         case complete
         case failed(TCPError)
         /// A file could not be read or written.
@@ -52,7 +52,7 @@ struct StreamCopy: Sendable {
             guard let status = context.host.tcp.status(socket) else { return .failed(.connectionAborted) }
             if status.readableBytes == 0, let error = status.error { return .failed(error) }
             if status.isEOF { isOutputOver = true }
-            if isOutputOver, isInputOver || !isInputAwaited(context) { return .complete }
+            if isOutputOver, isInputOver ? status.isDelivered : !isInputAwaited(context) { return .complete }
             return hasReceived || hasSent ? .moved : .waiting
         } catch {
             return .broken(error)

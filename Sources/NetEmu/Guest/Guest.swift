@@ -12,6 +12,9 @@ protocol Guest: AnyObject {
     func pause()
     /// Begins anew, with the same cards.
     func reset()
+    /// The program ends: connections are closed, and reset where that takes longer than `patience` nanoseconds;
+    /// `done` when everything has been said, a little later at the latest. Once.
+    func end(within patience: UInt64, done: @escaping () -> Void)
 }
 
 /// Nobody.
@@ -21,4 +24,5 @@ final class NoGuest: Guest {
     func resume() {}
     func pause() {}
     func reset() {}
+    func end(within patience: UInt64, done: @escaping () -> Void) { done() }
 }

@@ -23,6 +23,8 @@ final class NodeGuest: Guest {
     private var isResetting = false
     private var hasBooted = false
     private var lastTurn: UInt64 = 0
+    /// Called when the node that leaves is silent.
+    private var onSilence: (() -> Void)?
     /// Called after every turn, and when the node is another one.
     var onTurn: (() -> Void)?
     /// The script of `script=` cannot be read.
@@ -145,6 +147,32 @@ final class NodeGuest: Guest {
         wantTurn()
     }
 
+    // MARK: the end
+
+    /// How long frames with the last RSTs may take to reach the back-end.
+    private static let resetPatience: UInt64 = 100_000_000
+
+    func end(within patience: UInt64, done: @escaping () -> Void) {
+        guard isRunning, !isResetting else { return done() }
+        onSilence = done
+        node.leave(now: now)
+        reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ patience) { [weak self] in self?.breakConnections() }
+        wantTurn()
+    }
+
+    private func breakConnections() {
+        guard onSilence != nil else { return }
+        node.breakConnections(now: now)
+        reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.resetPatience) { [weak self] in self?.ended() }
+        wantTurn()
+    }
+
+    private func ended() {
+        guard let done = onSilence else { return }
+        onSilence = nil
+        done()
+    }
+
     // MARK: turns
 
     private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
@@ -172,6 +200,7 @@ final class NodeGuest: Guest {
         node.turn(now: now)
         onTurn?()
         isTurning = false
+        if node.isLeaving, node.isSilent { ended() }
         rearm(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
     }
 

@@ -10,7 +10,12 @@ import Virtio
 
 /// Everything that runs.
 final class Emulation {
-    enum Phase { case starting, running, ending }
+    enum Phase {
+        case starting, running
+        /// The guest says good-bye; back-ends still carry its frames.
+        case parting
+        case ending
+    }
 
     let configuration: Configuration
     let reactor: Reactor
@@ -43,8 +48,10 @@ final class Emulation {
     private(set) var phase = Phase.starting
     private(set) var exitStatus: Int32 = 0
 
-    /// Everything ends within this time, whatever a back-end does.
-    private static let endPatience: UInt64 = 1_500_000_000
+    /// The guest's connections are closed within this time, or reset.
+    private static let partingPatience: UInt64 = 500_000_000
+    /// Then everything ends within this time, whatever a back-end does: two seconds in all.
+    private static let endPatience: UInt64 = 1_400_000_000
 
     init(_ configuration: Configuration, programs: NetdevPrograms, on reactor: Reactor) throws(EmulationError) {
         self.configuration = configuration
@@ -167,18 +174,24 @@ final class Emulation {
 
     /// Without the minder no passt can be started, and none would be cleaned up.
     func minderEnded() {
-        guard phase != .ending else { return }
+        guard phase == .starting || phase == .running else { return }
         StandardStream.error.say("the process that minds netemu's children has ended")
         end(status: configuration.failureStatus)
     }
 
     // MARK: the end
 
-    /// Ends the program: the first reason decides the status.
+    /// Ends the program: the first reason decides the status. What the guest has said is delivered before the
+    /// back-ends end, and what does not end by itself is reset, so that no peer waits for somebody who is gone.
     func end(status: Int32) {
-        guard phase != .ending else { return }
-        phase = .ending
+        guard phase == .starting || phase == .running else { return }
+        phase = .parting
         exitStatus = status
+        guest.end(within: Self.partingPatience) { [weak self] in self?.endBackEnds() }
+    }
+
+    private func endBackEnds() {
+        phase = .ending
         for netdev in netdevs.values { netdev.stop() }
         guard !isEverythingGone else { return reactor.stop() }
         reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.endPatience) { [weak self] in

@@ -28,7 +28,7 @@ extension TCPConnection {
         takeSyn(segment, turn)
         if hasAck {
             establish(segment, turn)
-            pending.insert(.ack)
+            pending.insert(.handshakeAck)
         } else {
             // Simultaneous open (RFC 9293, 3.5): the SYN goes out again, with an ACK.
             state = .synReceived
@@ -211,7 +211,8 @@ extension TCPConnection {
         }
         switch state {
         case .synReceived: close(facts.contains(.isPassive) ? .connectionReset : .connectionRefused)
-        case .closing, .lastAck, .timeWait: close(nil)
+        case .timeWait: close(nil)
+        // Also in CLOSING and LAST-ACK: whether the peer took the last text before its RST is not known.
         default: close(.connectionReset)
         }
         return .nothing

@@ -48,10 +48,12 @@ extension TCPConnection {
         }
     }
 
-    /// ABORT (RFC 9293, 3.10.5).
+    /// ABORT (RFC 9293, 3.10.5). Where FIN follows text that will not come any more, RST tells so in CLOSING and
+    /// LAST-ACK as well.
     mutating func abort() {
         switch state {
         case .synReceived, .established, .finWait1, .finWait2, .closeWait: pending.insert(.reset)
+        case .closing, .lastAck: if send.ring.count > 0 { pending.insert(.reset) }
         default: break
         }
         close(.connectionAborted)

@@ -1,5 +1,5 @@
 // What goes out next, one segment at a time, straight from the send buffer (RFC 9293, 3.7 and 3.8).
-// The order: SYN, a segment again, new data, probes, a bare ACK.
+// The order: SYN, the ACK of the handshake, a segment again, new data, probes, a bare ACK.
 
 import Bytes
 
@@ -39,7 +39,10 @@ extension TCPConnection {
     private mutating func nextPlan(limit: Int, _ turn: TCPTurn) -> TCPPlan? {
         if state == .synSent || state == .synReceived { return synPlan(turn) }
         guard isSynchronized else { return nil }
-        if pending.contains(.first), let plan = firstPlan(limit: limit, turn) { return plan }
+        if !pending.isDisjoint(with: [.first, .handshakeAck]) {
+            if pending.remove(.handshakeAck) != nil { return TCPPlan(sequence: send.next, flags: .ack) }
+            if let plan = firstPlan(limit: limit, turn) { return plan }
+        }
         if let plan = dataPlan(limit: limit, turn) { return plan }
         if pending.contains(.windowProbe), let plan = windowProbePlan(turn) { return plan }
         if pending.contains(.keepAlive) {

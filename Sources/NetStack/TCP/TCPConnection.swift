@@ -24,6 +24,9 @@ struct TCPPending: OptionSet {
     static let windowProbe = TCPPending(rawValue: 16)
     /// RFC 9293, 3.8.4.
     static let keepAlive = TCPPending(rawValue: 32)
+    /// The ACK that completes our handshake, on its own: a peer may take nothing else from that segment (passt
+    /// takes the FIN, but not the text before it), and Linux sends it so, too.
+    static let handshakeAck = TCPPending(rawValue: 64)
 }
 
 struct TCPFacts: OptionSet {

@@ -177,8 +177,8 @@ extension TCPLayer {
         return TCPStatus(
             id: TCPSocketID(listener: index, generation: listener.generation), state: .listen,
             local: Endpoint(listener.address, listener.port), remote: Endpoint(.any, 0),
-            readableBytes: listener.queued, writableBytes: 0, unacknowledgedBytes: 0, isEOF: false, error: nil,
-            roundTripNanoseconds: 0, retransmissions: 0)
+            readableBytes: listener.queued, writableBytes: 0, unacknowledgedBytes: 0, isEOF: false,
+            isDelivered: false, error: nil, roundTripNanoseconds: 0, retransmissions: 0)
     }
 
     private func status(_ c: TCPConnection, _ slot: UInt32) -> TCPStatus {
@@ -186,7 +186,8 @@ extension TCPLayer {
             id: TCPSocketID(index: slot, generation: c.links.generation), state: c.state, local: c.key.local,
             remote: c.key.remote, readableBytes: c.receive.ring.count,
             writableBytes: c.canQueue ? c.send.ring.free : 0, unacknowledgedBytes: c.send.ring.count,
-            isEOF: c.facts.contains(.finReceived) && c.receive.ring.count == 0, error: c.error,
+            isEOF: c.facts.contains(.finReceived) && c.receive.ring.count == 0,
+            isDelivered: c.facts.contains(.finAcknowledged), error: c.error,
             roundTripNanoseconds: c.roundTrip.smoothed, retransmissions: c.retransmissions)
     }
 

@@ -73,6 +73,8 @@ public struct TCPStatus: Equatable, Sendable {
     public var unacknowledgedBytes: Int
     /// The peer has sent FIN and everything before it was received by the caller.
     public var isEOF: Bool
+    /// Our FIN was acknowledged: the peer has everything that was sent.
+    public var isDelivered: Bool
     /// Set once the connection has failed; it stays until `release`.
     public var error: TCPError?
     /// Smoothed round-trip time in nanoseconds; 0 until measured.

@@ -99,7 +99,7 @@ import Testing
         #expect(s.state == .synSent)
         #expect(s.send("more") == 0)
         s.peer(Seg([.syn, .ack], seq: 0, ack: 1, mss: 1000))
-        s.expect(Seg([.fin, .ack, .psh], seq: 1, ack: 1, "all"))
+        s.expect(Seg(.ack, seq: 1, ack: 1), Seg([.fin, .ack, .psh], seq: 1, ack: 1, "all"))
         #expect(s.state == .finWait1)
         let t = TCPScript.synSent()
         t.peer(Seg(.syn, seq: 0))
@@ -296,14 +296,53 @@ import Testing
         #expect(s.tcp.table().isEmpty)
     }
 
+    @Test("ABORT tells a peer that has closed already that the rest of the text will not come")
+    func abortUndelivered() {
+        let s = TCPScript.closeWait()
+        s.send("last words")
+        s.shutdown()
+        _ = s.drain()
+        #expect(s.state == .lastAck)
+        s.tcp.abort(s.id, now: s.now)
+        s.expect(Seg([.rst, .ack], seq: 12, ack: 2))
+    }
+
+    @Test("everything is given back: what was said is delivered, and then it is quiet")
+    func releaseAll() {
+        let s = TCPScript.established()
+        s.send("bye")
+        #expect(!s.tcp.isQuiet)
+        s.tcp.releaseAll(now: s.now)
+        s.expect(Seg([.fin, .ack, .psh], seq: 1, ack: 1, "bye"))
+        s.peer(Seg(.ack, seq: 1, ack: 5))
+        #expect(!s.tcp.isQuiet)
+        s.peer(Seg([.fin, .ack], seq: 1, ack: 5))
+        #expect(!s.tcp.isQuiet, "the last ACK has not left")
+        s.expect(Seg(.ack, seq: 5, ack: 2))
+        #expect(s.tcp.isQuiet)
+    }
+
+    @Test("what was given back and does not end is reset")
+    func abortAll() {
+        let s = TCPScript.established()
+        s.tcp.releaseAll(now: s.now)
+        _ = s.drain()
+        s.peer(Seg(.ack, seq: 1, ack: 2))
+        s.tcp.abortAll(now: s.now)
+        #expect(!s.tcp.isQuiet)
+        s.expect(Seg([.rst, .ack], seq: 2, ack: 1))
+        #expect(s.tcp.isQuiet)
+        #expect(s.tcp.table().isEmpty)
+    }
+
     // MARK: RST
 
     @Test(
         "RFC 9293 3.10.7.4: RST ends each state",
         arguments: [
             (TCPState.established, TCPError?.some(.connectionReset), 1), (.finWait1, .connectionReset, 1),
-            (.finWait2, .connectionReset, 1), (.closeWait, .connectionReset, 2), (.closing, nil, 2), (.lastAck, nil, 2),
-            (.timeWait, nil, 2),
+            (.finWait2, .connectionReset, 1), (.closeWait, .connectionReset, 2), (.closing, .connectionReset, 2),
+            (.lastAck, .connectionReset, 2), (.timeWait, nil, 2),
         ])
     func reset(state: TCPState, error: TCPError?, seq: Int) {
         let s = Self.script(in: state)
