@@ -135,6 +135,8 @@ extension NetDevice {
         let waiters = stopWaiters
         stopWaiters = []
         for waiter in waiters { waiter() }
+        // Resumed while it stopped.
+        startIfReady()
     }
 
     private func usedPosition(_ index: Int) -> RingPosition {

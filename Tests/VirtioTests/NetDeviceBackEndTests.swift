@@ -221,6 +221,19 @@ struct NetDeviceBackEndTests {
         #expect(script.backEnd.started[1].queues.map(\.base) == [1000, 0])
     }
 
+    @Test("a device that is resumed before its back-end has stopped starts it again, where it stopped")
+    func resumeWhileStopping() throws {
+        let script = try DeviceScript()
+        script.backEnd.bases = nil
+        script.start()
+        var isDone = false
+        script.device.suspend { isDone = true }
+        script.device.resume()
+        #expect(script.backEnd.started.count == 1 && !isDone)
+        script.backEnd.stops[0]([0, 0])
+        #expect(script.backEnd.started.count == 2 && isDone)
+    }
+
     @Test("a back-end that dies and returns while suspended is started by resume, as the driver says")
     func returnsWhileSuspended() throws {
         let script = try DeviceScript()
