@@ -109,7 +109,7 @@ let testing: [Target] = [
     tests(of: "VhostUser", imports: ["Virtio", "Link", "Bytes", "Linux", "CLinux", "TestSupport"]),
     tests(of: "PasstLauncher", imports: ["Linux", "CLinux", "TestSupport"]),
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
-    tests(of: "NetEmu", imports: ["Linux", "Link", "PasstLauncher", "TestSupport"]),
+    tests(of: "NetEmu", imports: ["Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux"], swiftSettings: strict),
 ]
 

@@ -144,7 +144,9 @@ private let ownTexts: [Refusal] = [
         "-nic none -monitor stdio -serial stdio",
         "-serial stdio: cannot use stdio by multiple character devices\n"
             + "Type -serial mon:stdio instead of both: Ctrl-A c switches"),
-    Refusal("-nic none -guest toaster", "-guest toaster: 'toaster' is not a kind of guest: node or none is"),
+    Refusal(
+        "-nic none -guest toaster",
+        "-guest toaster: 'toaster' is not a kind of guest\nWhat works today: -guest node, -guest none"),
     Refusal(
         "-nic none -guest node,run=a,script=b", "-guest node,run=a,script=b: run= and script= cannot both be given"),
     Refusal(

@@ -1,32 +1,30 @@
-// The node's console behind a character device: keys in, bytes out.
+// The guest's console behind a character device: keys in, bytes out.
 
-import GuestNode
-
-/// The node's console as a user of a device. Without one, what it says is dropped.
+/// The guest's console as a user of a device. Without one, what it says is dropped.
 final class ConsoleUser: CharacterUser {
     private let device: any CharacterDevice
-    private var session: Session?
+    private var terminal: (any GuestConsole)?
     private var isConnected = false
 
     init(_ device: any CharacterDevice) { self.device = device }
 
-    /// Shows what this console has said; a node that was reset has another one.
-    func show(_ session: Session) {
-        if session !== self.session, isConnected { session.redraw() }
-        self.session = session
+    /// Shows what this console has said; a guest that was reset has another one.
+    func show(_ terminal: any GuestConsole) {
+        if terminal !== self.terminal, isConnected { terminal.redraw() }
+        self.terminal = terminal
         pump()
     }
 
     func opened() {
         isConnected = true
-        session?.redraw()
+        terminal?.redraw()
         pump()
     }
 
     func closed() { isConnected = false }
 
     func received(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { session?.input($0) }
+        bytes.withUnsafeBytes { terminal?.input($0) }
         device.pauseInput(!device.hasRoom)
     }
 
@@ -36,21 +34,21 @@ final class ConsoleUser: CharacterUser {
     }
 
     func focusCame() {
-        session?.redraw()
+        terminal?.redraw()
         pump()
     }
 
     func focusLeft() {
-        if session?.isAtLineStart == false { device.write([13, 10]) }
+        if terminal?.isAtLineStart == false { device.write([13, 10]) }
     }
 
     func redraw() { focusCame() }
 
-    /// Hands on what the node has said; while nobody is there it is dropped.
+    /// Hands on what the guest has said; while nobody is there it is dropped.
     private func pump() {
-        guard let session else { return }
-        while session.hasOutput, !isConnected || device.hasRoom {
-            session.drainOutput { bytes in
+        guard let terminal else { return }
+        while terminal.hasOutput, !isConnected || device.hasRoom {
+            terminal.drainOutput { bytes in
                 if isConnected { device.write(bytes) }
                 return bytes.count
             }

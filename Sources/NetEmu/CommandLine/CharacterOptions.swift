@@ -122,7 +122,7 @@ extension Configuration {
     mutating func useTerminal() {
         guard !hasTerminalOption, failureStatus == 1, !process.isDaemon else { return }
         var plan = ChardevPlan(id: "serial0", kind: .stdio(takesSignals: true))
-        plan.isMultiplexed = guest != .none
+        plan.isMultiplexed = guest.hasConsole
         chardevs.append(plan)
         monitors.append(MonitorPlan(chardev: plan.id))
         if plan.isMultiplexed { console = plan.id }

@@ -1,59 +1,47 @@
-// -guest: what is behind the cards.
+// -guest: what is behind the cards. The list of kinds; everything that is said of kinds is derived from it.
 
 extension OptionRow {
     static let guest = OptionRow(
-        "guest", "node[,run=SCRIPT|,script=FILE][,hostname=NAME] | none",
+        "guest", GuestOption.kinds.map { $0.usage }.joined(separator: " | "),
         "what is behind the cards: the software node (default), or nothing", phase: .run,
-        reads: .list(
-            ListGrammar(implied: "type", heads: [ListGrammar.Head("node", GuestOption.nodeKeys)], alone: ["none"]))
+        reads: .list(GuestOption.grammar)
     ) { builder, parsed throws(OptionError) in builder.configuration.guest = try GuestOption.plan(parsed.list) }
 }
 
 enum GuestOption {
-    static let nodeKeys = KeyTable(
-        title: "node",
-        rows: [
-            KeyRow("run", .string, "a script for the node's shell; `;` goes on, `&&` stops, `,,` is a comma"),
-            KeyRow("script", .path, "a file with such a script"),
-            KeyRow("hostname", .string, "the node's name (default: node)"),
-        ])
+    /// The kinds of guest; the first is the default.
+    static let kinds: [any GuestKind.Type] = [
+        NodeGuestKind.self,
+        NoGuestKind.self,
+    ]
 
-    static func plan(_ list: KeyValueList) throws(OptionError) -> GuestPlan {
-        let kind = list["type"] ?? "node"
-        let rest = KeyValueList(pairs: list.pairs.filter { $0.key != "type" })
-        switch kind {
-        case "node": return .node(try node(rest))
-        case "none":
-            if let extra = rest.pairs.first { throw OptionError("Invalid parameter '\(extra.key)'") }
-            return .none
-        case "namespace", "uml", "qemu":
-            throw OptionError(
-                "guest kind '\(kind)' is not supported yet", hints: ["What works today: -guest node, -guest none"])
-        default:
-            throw OptionError("'\(kind)' is not a kind of guest: node or none is")
-        }
+    static let grammar = ListGrammar(
+        implied: "type", heads: kinds.filter { !$0.keys.rows.isEmpty }.map { ListGrammar.Head($0.name, $0.keys) },
+        alone: kinds.filter { $0.keys.rows.isEmpty }.map { $0.name },
+        overview: "Available guests:\n" + names.map { "  " + $0 }.joined(separator: "\n"))
+
+    /// Kinds that are known by name only.
+    private static let planned = ["namespace", "uml", "qemu"]
+
+    static func plan(_ list: KeyValueList) throws(OptionError) -> any GuestKind {
+        let name = list["type"] ?? kinds[0].name
+        guard let kind = kind(named: name) else { throw stranger(name) }
+        let values = try kind.keys.read(KeyValueList(pairs: list.pairs.filter { $0.key != "type" }))
+        return try kind.init(values)
     }
 
-    private static func node(_ list: KeyValueList) throws(OptionError) -> NodePlan {
-        let values = try nodeKeys.read(list)
-        var plan = NodePlan()
-        switch (values.string("run"), values.path("script")) {
-        case (.some, .some): throw OptionError("run= and script= cannot both be given")
-        case (.some(let text), nil): plan.script = .text(text)
-        case (nil, .some(let path)): plan.script = .file(path)
-        case (nil, nil): break
-        }
-        if let name = values.string("hostname") {
-            guard isHostname(name) else {
-                throw OptionError("hostname '\(name)' must be 1 to 63 letters, digits and '-'")
-            }
-            plan.hostname = name
-        }
-        return plan
-    }
+    static func kind(named name: String) -> (any GuestKind.Type)? { kinds.first { $0.name == name } }
 
-    private static func isHostname(_ name: String) -> Bool {
-        (1...63).contains(name.utf8.count) && name.utf8.first != 0x2d && name.utf8.last != 0x2d
-            && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5a).contains($0 & 0xdf) || $0 == 0x2d }
+    static var names: [String] { kinds.map { $0.name } }
+
+    /// Keys that make netemu end with its guest's status.
+    static var taskKeys: Set<String> { Set(kinds.flatMap { $0.taskKeys }) }
+
+    private static func stranger(_ name: String) -> OptionError {
+        let works = "What works today: " + names.map { "-guest \($0)" }.joined(separator: ", ")
+        guard planned.contains(name) else {
+            return OptionError("'\(name)' is not a kind of guest", hints: [works])
+        }
+        return OptionError("guest kind '\(name)' is not supported yet", hints: [works])
     }
 }

@@ -38,9 +38,10 @@ public enum OptionScanner {
     /// True when the line asks for a script, so that netemu's own failure is 125, not 1. Looks at the
     /// words only: it must answer for lines that cannot be scanned, too.
     public static func asksForScript(_ arguments: [String]) -> Bool {
+        let taskKeys = GuestOption.taskKeys
         for (word, value) in zip(arguments, arguments.dropFirst()) where word == "-guest" || word == "--guest" {
-            let keys = value.split(separator: ",").compactMap { $0.split(separator: "=").first }
-            if keys.contains("run") || keys.contains("script") { return true }
+            let keys = value.split(separator: ",").compactMap { $0.split(separator: "=").first.map(String.init) }
+            if !taskKeys.isDisjoint(with: keys) { return true }
         }
         return arguments.contains("--")
     }

@@ -1,15 +1,32 @@
-// What is behind the cards, as the wiring sees it.
+// What is behind the cards, as the wiring sees it, and what a kind of guest is. The wiring knows no kind: a new
+// one is a file here and its line in GuestOption.kinds.
+
+import Linux
+import Virtio
 
 /// A guest: somebody who drives the cards.
 protocol Guest: AnyObject {
-    /// A card appears.
-    func attach(_ card: NetworkCard)
+    /// Its terminal; another object after `reset`. nil when it has none.
+    var console: (any GuestConsole)? { get }
+    /// What its task says, for standard output; nil without a task.
+    var output: (any GuestOutput)? { get }
+    /// The task's exit status once it is over: netemu ends with it when `output` has been taken.
+    var endStatus: Int32? { get }
+    /// Why it cannot do what it is for: netemu ends.
+    var failure: EmulationError? { get }
+    /// Called when one of the above changed, or there is output. May be called often.
+    var onChange: (() -> Void)? { get set }
+
+    /// Puts a card into the guest. What is returned is joined to a back-end afterwards.
+    /// - Throws: an error without a location.
+    func plug(_ card: CardIdentity) throws(EmulationError) -> any CardDevice
     /// A card is to go; `done` when the guest has let go of it, which a stopped guest does only when it goes on.
-    func detach(_ card: NetworkCard, done: @escaping () -> Void)
+    func unplug(_ device: any CardDevice, done: @escaping () -> Void)
+
     /// Runs from now on, or again.
     func resume()
-    /// Stands still; nothing it owns moves.
-    func pause()
+    /// Stands still. `done` once nothing that the guest owns moves any more, or when it was resumed before that.
+    func pause(_ done: @escaping () -> Void)
     /// Begins anew, with the same cards.
     func reset()
     /// The program ends: connections are closed, and reset where that takes longer than `patience` nanoseconds;
@@ -17,12 +34,52 @@ protocol Guest: AnyObject {
     func end(within patience: UInt64, done: @escaping () -> Void)
 }
 
-/// Nobody.
-final class NoGuest: Guest {
-    func attach(_ card: NetworkCard) {}
-    func detach(_ card: NetworkCard, done: @escaping () -> Void) { done() }
-    func resume() {}
-    func pause() {}
-    func reset() {}
-    func end(within patience: UInt64, done: @escaping () -> Void) { done() }
+/// Bytes that a guest has produced and nobody has taken yet. Its producer waits while many are there.
+protocol GuestOutput: AnyObject {
+    var hasOutput: Bool { get }
+    /// Lends what is there; `body` returns how many bytes it took.
+    func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int)
+}
+
+/// A guest's terminal: keys in, bytes out.
+protocol GuestConsole: GuestOutput {
+    /// Bytes that were typed.
+    func input(_ bytes: UnsafeRawBufferPointer)
+    /// The screen was somebody else's: the line at which a user types is shown again.
+    func redraw()
+    /// The last line is complete, so that somebody else may write one.
+    var isAtLineStart: Bool { get }
+}
+
+/// A kind of `-guest`, with the values of its keys.
+protocol GuestKind: Sendable {
+    /// `-guest NAME`.
+    static var name: String { get }
+    /// As in `-help`: `node[,run=SCRIPT]`.
+    static var usage: String { get }
+    static var keys: KeyTable { get }
+    /// Keys that give the guest a task, with whose status netemu ends.
+    static var taskKeys: [String] { get }
+
+    /// - Parameter values: checked against `keys`.
+    init(_ values: CheckedValues) throws(OptionError)
+    /// netemu ends when the guest's task does; its own failure is 125 then.
+    var hasTask: Bool { get }
+    /// Its guest has a terminal, which shares netemu's with the monitor.
+    var hasConsole: Bool { get }
+    func makeGuest(_ site: GuestSite) -> any Guest
+}
+
+extension GuestKind {
+    static var taskKeys: [String] { [] }
+    var hasTask: Bool { false }
+    var hasConsole: Bool { false }
+}
+
+/// Where a guest is made.
+struct GuestSite {
+    let memory: GuestMemory
+    let reactor: Reactor
+    /// Takes a sentence for netemu's user.
+    let say: (String) -> Void
 }

@@ -1,5 +1,5 @@
 // The node and the loop: when it is turned, who is told when it has said something; that it stands still and
-// begins anew. The node itself reads no clock and owns no descriptor.
+// begins anew. The node itself reads no clock and owns no descriptor; of its back-ends nothing is known here.
 
 import Bytes
 import GuestNode
@@ -8,11 +8,11 @@ import Virtio
 
 /// A node that is turned by a reactor.
 final class NodeGuest: Guest {
-    private let plan: NodePlan
-    private let memory: GuestMemory
-    private let reactor: Reactor
+    private let plan: NodeGuestKind
+    private let site: GuestSite
+    private var reactor: Reactor { site.reactor }
     private var node: Node
-    private var cards: [(card: NetworkCard, name: String)] = []
+    private var cards: [(card: VirtioCard, name: String)] = []
     /// Cards that the guest was asked to let go of.
     private var leaving: [(device: NetDevice, done: () -> Void)] = []
     private var timer: (id: TimerID, deadline: UInt64)?
@@ -26,23 +26,21 @@ final class NodeGuest: Guest {
     /// Called when the node that leaves is silent.
     private var onSilence: (() -> Void)?
     /// Called after every turn, and when the node is another one.
-    var onTurn: (() -> Void)?
-    /// The script of `script=` cannot be read.
-    var onFailure: ((EmulationError) -> Void)?
+    var onChange: (() -> Void)?
+    private(set) var failure: EmulationError?
 
-    init(_ plan: NodePlan, memory: GuestMemory, on reactor: Reactor) {
+    init(_ plan: NodeGuestKind, _ site: GuestSite) {
         self.plan = plan
-        self.memory = memory
-        self.reactor = reactor
-        node = Self.makeNode(plan, memory)
+        self.site = site
+        node = Self.makeNode(plan, site.memory)
         follow(node)
     }
 
-    var console: Session { node.console }
-    var script: Session? { node.script }
-    var hasScript: Bool { plan.script != nil }
+    var console: (any GuestConsole)? { node.console }
+    var output: (any GuestOutput)? { node.script }
+    var endStatus: Int32? { node.script?.exitStatus }
 
-    private static func makeNode(_ plan: NodePlan, _ memory: GuestMemory) -> Node {
+    private static func makeNode(_ plan: NodeGuestKind, _ memory: GuestMemory) -> Node {
         Node(
             NodeConfiguration(
                 heap: GuestHeap(memory: memory), hostname: plan.hostname, files: HostFiles(),
@@ -51,21 +49,23 @@ final class NodeGuest: Guest {
 
     private func follow(_ node: Node) {
         node.onWork = { [weak self] in self?.wantTurn() }
-        node.onNotice = { StandardStream.error.say($0) }
+        node.onNotice = site.say
         node.onDetached = { [weak self] in self?.detached($0) }
     }
 
     // MARK: cards
 
-    func attach(_ card: NetworkCard) {
-        let name = (0...cards.count).lazy.map { "eth\($0)" }.first { name in !cards.contains { $0.name == name } }
-        guard let name else { return }
-        cards.append((card, name))
-        node.attach(card.device, name: name)
+    func plug(_ card: CardIdentity) throws(EmulationError) -> any CardDevice {
+        let made = try VirtioCard.make(card, memory: site.memory, on: reactor)
+        var number = 0
+        while cards.contains(where: { $0.name == "eth\(number)" }) { number += 1 }
+        cards.append((made, "eth\(number)"))
+        node.attach(made.device, name: "eth\(number)")
+        return made
     }
 
-    func detach(_ card: NetworkCard, done: @escaping () -> Void) {
-        guard cards.contains(where: { $0.card === card }) else { return done() }
+    func unplug(_ device: any CardDevice, done: @escaping () -> Void) {
+        guard let card = cards.first(where: { $0.card === device })?.card else { return done() }
         leaving.append((card.device, done))
         if isRunning { letGo() }
     }
@@ -93,10 +93,12 @@ final class NodeGuest: Guest {
         wantTurn()
     }
 
-    func pause() {
+    /// A node moves only within a turn.
+    func pause(_ done: @escaping () -> Void) {
         isRunning = false
         if let timer { reactor.cancel(timer.id) }
         timer = nil
+        done()
     }
 
     private func boot() {
@@ -108,7 +110,8 @@ final class NodeGuest: Guest {
             do throws(SystemError) {
                 node.run(script: try HostFiles.contents(of: path))
             } catch {
-                onFailure?(EmulationError(location: "-guest node,script=\(path)", text: "\(error)"))
+                failure = EmulationError(location: "-guest node,script=\(path)", text: "\(error)")
+                onChange?()
             }
         }
     }
@@ -127,13 +130,13 @@ final class NodeGuest: Guest {
         if leaving.isEmpty { beginAnew() }
     }
 
-    private var afterReset: [(card: NetworkCard, name: String)] = []
+    private var afterReset: [(card: VirtioCard, name: String)] = []
 
     private func beginAnew() {
         guard isResetting, leaving.isEmpty else { return }
         isResetting = false
         node.onWork = nil
-        node = Self.makeNode(plan, memory)
+        node = Self.makeNode(plan, site.memory)
         follow(node)
         cards = []
         for (card, name) in afterReset {
@@ -143,7 +146,7 @@ final class NodeGuest: Guest {
         afterReset = []
         hasBooted = false
         if isRunning { boot() }
-        onTurn?()
+        onChange?()
         wantTurn()
     }
 
@@ -198,7 +201,7 @@ final class NodeGuest: Guest {
         isTurning = true
         isWanted = false
         node.turn(now: now)
-        onTurn?()
+        onChange?()
         isTurning = false
         if node.isLeaving, node.isSilent { ended() }
         rearm(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
@@ -216,3 +219,5 @@ final class NodeGuest: Guest {
         }
     }
 }
+
+extension Session: GuestConsole {}

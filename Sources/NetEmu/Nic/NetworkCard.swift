@@ -1,62 +1,52 @@
-// One network card: its device model, the interrupts that its back-end raises, its cable, what it hangs on.
+// One network card: who it is, its cable, what it hangs on. What a guest works of it is its CardDevice.
 
 import Link
 import Linux
 import Netdevs
-import Virtio
 
-/// A card that a driver finds.
+/// A card of a guest.
 final class NetworkCard {
     let name: String
-    let device: NetDevice
+    let device: any CardDevice
     private let reactor: Reactor
     private var netdev: (any Netdev)?
-    /// The device's half in this process, when frames are moved.
-    private(set) var frames: FrameBackEnd?
     /// `set_link` on the card, and on what it hangs on.
     private var isOn = true
     private var isPeerOn = true
 
-    init(_ client: NetClient, _ settings: CardSettings, memory: GuestMemory, on reactor: Reactor) throws(VirtioError) {
-        name = client.name
+    init(_ identity: CardIdentity, _ device: any CardDevice, on reactor: Reactor) {
+        name = identity.name
+        self.device = device
         self.reactor = reactor
-        guard case .card(_, let mac, _) = client.kind else { throw .noRegion }
-        var model = NetDeviceModel(mac: mac, mtu: settings.mtu)
-        model.features &= ~settings.withheldFeatures
-        model.receiveQueueSize = settings.receiveQueueSize
-        model.transmitQueueSize = settings.transmitQueueSize
-        device = try NetDevice(model: model, memory: memory)
     }
 
     // MARK: what it hangs on
 
-    func connect(to netdev: any Netdev) {
-        self.netdev = netdev
+    /// - Throws: when the back-end wants rings and the guest has none; an error without a location.
+    func connect(to netdev: any Netdev) throws(EmulationError) {
         switch netdev.door {
-        case .rings(let peer): peer.connect(self)
-        case .frames(let link): attach(to: link)
+        case .rings(let peer):
+            guard let rings = device.rings else {
+                throw EmulationError(
+                    text: "\(name): the back-end works on a card's rings, and the guest has none",
+                    hints: ["Choose a back-end for frames (passt without vhost-user=on, stream), or -guest node"])
+            }
+            peer.connect(rings)
+        case .frames(let link): device.connect(to: link)
         }
+        self.netdev = netdev
         updateLink()
     }
 
     /// Hangs on nothing: what the guest sends goes nowhere.
-    func connectToNothing() { attach(to: FrameLink(on: reactor)) }
-
-    private func attach(to link: FrameLink) {
-        let backEnd = FrameBackEnd(on: link, atEndOfTurn: { [unowned reactor] in reactor.atEndOfTurn($0) })
-        frames = backEnd
-        device.attach(backEnd)
-    }
+    func connectToNothing() { device.connect(to: FrameLink(on: reactor)) }
 
     /// Lets go of the back-end; `done` when the rings are touched no more.
     func disconnect(_ done: @escaping () -> Void) {
         let former = netdev
         netdev = nil
-        guard case .rings(let peer)? = former?.door else {
-            frames?.link.connect(nil, at: .card)
-            return device.detach(done)
-        }
-        peer.disconnectCard(done)
+        guard case .rings(let peer)? = former?.door else { return device.disconnect(done) }
+        peer.disconnectDevice(done)
     }
 
     /// The back-end came up or went down.
@@ -74,9 +64,5 @@ final class NetworkCard {
         updateLink()
     }
 
-    private func updateLink() {
-        let isUp = isOn && isPeerOn && netdev?.isUp != false
-        frames?.link.setUp(isUp)
-        device.setLink(isUp: isUp)
-    }
+    private func updateLink() { device.setLink(isUp: isOn && isPeerOn && netdev?.isUp != false) }
 }

@@ -1,5 +1,5 @@
-// A vhost-user front-end and the card that it serves. Who is behind the socket, and what is to be done when
-// that one dies, is the owner's; here is what the card is told.
+// A vhost-user front-end and the device that it serves. Who is behind the socket, and what is to be done when
+// that one dies, is the owner's; here is what the device is told.
 
 import Linux
 import VhostUser
@@ -17,7 +17,7 @@ final class RingPeer {
     }
 
     private let frontEnd: FrontEnd
-    private weak var card: NetworkCard?
+    private weak var device: NetDevice?
     /// The handshake was done once.
     private var hasBeenConnected = false
     var onEvent: ((Event) -> Void)?
@@ -38,22 +38,22 @@ final class RingPeer {
     /// The back-end is gone for certain: from here on nobody touches the rings.
     func backEndDied() {
         frontEnd.disconnect()
-        card?.device.backEndDied()
+        device?.backEndDied()
     }
 
-    // MARK: the card
+    // MARK: the device
 
-    /// `card` is served from now on.
-    func connect(_ card: NetworkCard) {
-        self.card = card
-        if hasBeenConnected { card.device.attach(frontEnd) }
+    /// `device` is served from now on.
+    func connect(_ device: NetDevice) {
+        self.device = device
+        if hasBeenConnected { device.attach(frontEnd) }
     }
 
-    /// The card leaves; `done` when its rings are touched no more.
-    func disconnectCard(_ done: @escaping () -> Void) {
-        guard let card else { return done() }
-        self.card = nil
-        card.device.detach(done)
+    /// The device leaves; `done` when its rings are touched no more.
+    func disconnectDevice(_ done: @escaping () -> Void) {
+        guard let device else { return done() }
+        self.device = nil
+        device.detach(done)
     }
 
     private func frontEndSaid(_ event: FrontEndEvent) {
@@ -70,9 +70,9 @@ final class RingPeer {
 
     private func connected(_ features: UInt64) {
         if hasBeenConnected {
-            card?.device.backEndReturned(features: features)
+            device?.backEndReturned(features: features)
         } else {
-            card?.device.attach(frontEnd)
+            device?.attach(frontEnd)
         }
         hasBeenConnected = true
         onEvent?(.connected)

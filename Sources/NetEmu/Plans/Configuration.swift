@@ -11,11 +11,11 @@ public struct Configuration: Sendable {
     public var topology = Topology()
     public var filters: [FilterPlan] = []
     public var monitors: [MonitorPlan] = []
-    /// The character device that is the node's console; nil when nobody looks at it.
+    /// The character device that is the guest's console; nil when nobody looks at it.
     public var console: String?
     /// -monitor, -serial or -mon was given: monitor and console do not share the terminal of themselves.
     public var hasTerminalOption = false
-    public var guest: GuestPlan = .node(NodePlan())
+    var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.
     public var isStopped = false
     public var process = ProcessPlan()
@@ -24,11 +24,8 @@ public struct Configuration: Sendable {
     /// Said before anything starts, without `netemu: warning: `.
     public var warnings: [String] = []
 
-    /// netemu's own failure: 125 when a script runs, so that it is told from the script's status.
-    public var failureStatus: Int32 {
-        if case .node(let node) = guest, node.script != nil { return 125 }
-        return 1
-    }
+    /// netemu's own failure: 125 when its guest has a task, so that it is told from the task's status.
+    public var failureStatus: Int32 { guest.hasTask ? 125 : 1 }
 
     /// The first back-end that needs guest memory it can map.
     var firstOnRings: NetdevPlan? {
@@ -58,19 +55,4 @@ public struct MemoryBackend: Equatable, Sendable {
     public let id: String
     public let size: UInt64
     public let isShared: Bool
-}
-
-/// What is behind the cards.
-public enum GuestPlan: Equatable, Sendable {
-    case node(NodePlan)
-    case none
-}
-
-public struct NodePlan: Equatable, Sendable {
-    public enum Script: Equatable, Sendable {
-        case text(String)
-        case file(String)
-    }
-    public var script: Script?
-    public var hostname = "node"
 }

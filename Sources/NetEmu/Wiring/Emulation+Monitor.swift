@@ -6,6 +6,7 @@ extension Emulation: MonitorTarget {
         do throws(EmulationError) {
             if let help = help(for: call) { return answer(help) }
             if call.word == .netdevAdd { return try addNetdev(call.arguments.first ?? "", answer: answer) }
+            if call.word == .stop { return pauseGuest { answer([]) } }
             answer(try perform(call))
         } catch {
             answer(error.monitorLines)
@@ -32,7 +33,6 @@ extension Emulation: MonitorTarget {
         case .infoStatus: return ["VM status: \(runState.rawValue)"]
         case .infoVersion: return [Version.text]
         case .setLink: try setLink(first, isUp: call.arguments.last == "on")
-        case .stop: pauseGuest()
         case .cont: resumeGuest()
         case .systemReset: resetGuest()
         case .quit: end(status: 0)
@@ -43,7 +43,7 @@ extension Emulation: MonitorTarget {
         case .objectAdd: try addObject(first)
         case .objectDel: try removeObject(first)
         case .deviceAdd: try addDevice(first)
-        case .netdevAdd, .help, .info: break
+        case .netdevAdd, .stop, .help, .info: break
         }
         return []
     }
@@ -92,6 +92,6 @@ extension Emulation: MonitorTarget {
         guard leavingCards.insert(client.id).inserted else {
             throw EmulationError(text: "Device \(name) is already in the process of unplug")
         }
-        guest.detach(card) { [weak self] in self?.removeCard(client.id) }
+        guest.unplug(card.device) { [weak self] in self?.removeCard(client.id) }
     }
 }

@@ -57,23 +57,21 @@ extension Emulation {
 
     /// Makes the card of a client, joins it to what it hangs on and shows it to the guest.
     func makeCard(_ id: ClientID, _ plan: CardPlan) throws(EmulationError) {
-        guard let client = topology[id] else { return }
-        let card: NetworkCard
-        do throws(VirtioError) {
-            card = try NetworkCard(client, plan.settings, memory: memory, on: reactor)
-        } catch {
-            throw EmulationError(location: plan.location, text: "cannot make network card \(client.name): \(error)")
-        }
-        cards[id] = card
-        connect(card, client)
-        if runState == .paused { card.device.suspend {} }
-        guest.attach(card)
+        guard let client = topology[id], let identity = CardIdentity(client, plan.settings) else { return }
+        do throws(EmulationError) {
+            let card = NetworkCard(identity, try guest.plug(identity), on: reactor)
+            do throws(EmulationError) { try connect(card, client) } catch {
+                guest.unplug(card.device) {}
+                throw error
+            }
+            cards[id] = card
+            if runState == .paused { card.device.suspend {} }
+        } catch { throw EmulationError(location: plan.location, text: error.text, hints: error.hints) }
     }
 
-    private func connect(_ card: NetworkCard, _ client: NetClient) {
+    private func connect(_ card: NetworkCard, _ client: NetClient) throws(EmulationError) {
         guard let peer = client.peer.flatMap({ topology[$0] }) else { return card.connectToNothing() }
-        if let netdev = netdevs[peer.id] { return card.connect(to: netdev) }
-        card.connect(to: makeHubPort(peer))
+        try card.connect(to: netdevs[peer.id] ?? makeHubPort(peer))
     }
 
     /// A back-end came up or went down, or somebody pulled its cable.

@@ -16,13 +16,10 @@ extension Emulation {
     }
 
     private func lines(of card: NetworkCard) -> [String] {
-        let queues: [(String, UInt16, QueueCounters?)] = [
-            ("receive", 0, card.frames?.receiveCounters), ("transmit", 1, card.frames?.transmitCounters),
-        ]
-        return queues.map { name, queue, counters in
-            let signals = card.device.signals(queue: queue)
-            var line = "\(card.name): queue=\(queue),\(name),kicks=\(signals.kicks),calls=\(signals.calls)"
-            if let counters {
+        card.device.queues.map { queue in
+            var line = "\(card.name): queue=\(queue.number),\(queue.direction)"
+            line += ",kicks=\(queue.kicks),calls=\(queue.calls)"
+            if let counters = queue.frames {
                 line += ",frames=\(counters.frames),bytes=\(counters.bytes)"
                 line += ",malformed=\(counters.malformed),too-long=\(counters.tooLong)"
             }

@@ -3,7 +3,6 @@
 // the monitor does in Emulation+Monitor.
 
 import Glibc
-import GuestNode
 import Link
 import Linux
 import Virtio
@@ -23,10 +22,9 @@ final class Emulation {
     let programs: NetdevPrograms
     let chardevs: ChardevTable
     let guest: any Guest
-    private let node: NodeGuest?
     private var console: ConsoleUser?
     private var monitors: [MonitorUser] = []
-    private var scriptOutput: OutputPort?
+    private var taskOutput: OutputPort?
 
     var topology: Topology
     var netdevs: [ClientID: any Netdev] = [:]
@@ -60,17 +58,12 @@ final class Emulation {
         topology = configuration.topology
         memory = try Self.makeMemory(configuration)
         chardevs = ChardevTable(on: reactor)
-        if case .node(let plan) = configuration.guest {
-            let node = NodeGuest(plan, memory: memory, on: reactor)
-            (guest, self.node) = (node, node)
-        } else {
-            (guest, node) = (NoGuest(), nil)
-        }
+        guest = configuration.guest.makeGuest(
+            GuestSite(memory: memory, reactor: reactor, say: { StandardStream.error.say($0) }))
         try makeCharacterDevices()
         try makeNetwork()
         for plan in configuration.filters { try add(plan) }
-        node?.onTurn = { [weak self] in self?.nodeTurned() }
-        node?.onFailure = { [weak self] in self?.fail($0) }
+        guest.onChange = { [weak self] in self?.guestChanged() }
     }
 
     private static func makeMemory(_ configuration: Configuration) throws(EmulationError) -> GuestMemory {
@@ -87,11 +80,11 @@ final class Emulation {
             guard let self, self.phase == .starting else { return }
             if let failure = self.chardevs.failure { self.fail(failure) } else { self.goOnWhenReady() }
         }
-        if let id = configuration.console, let node {
+        if let id = configuration.console, let terminal = guest.console {
             let device = try chardevs.take(id).device
             let console = ConsoleUser(device)
             device.user = console
-            console.show(node.console)
+            console.show(terminal)
             self.console = console
         }
         for plan in configuration.monitors { try addMonitor(plan) }
@@ -127,6 +120,7 @@ final class Emulation {
     }
 
     private func fail(_ error: EmulationError) {
+        guard phase == .starting || phase == .running else { return }
         StandardStream.error.write(error.message + "\n")
         end(status: configuration.failureStatus)
     }
@@ -136,9 +130,9 @@ final class Emulation {
         for warning in topology.warnings { StandardStream.error.warn(warning) }
         do throws(EmulationError) { try onRunning?() } catch { return fail(error) }
         phase = .running
-        if node?.hasScript == true {
-            scriptOutput = OutputPort(1, on: reactor)
-            scriptOutput?.onRoom = { [weak self] in self?.nodeTurned() }
+        if configuration.guest.hasTask {
+            taskOutput = OutputPort(1, on: reactor)
+            taskOutput?.onRoom = { [weak self] in self?.guestChanged() }
         }
         if !configuration.isStopped { resumeGuest() }
         chardevs.start()
@@ -146,17 +140,17 @@ final class Emulation {
 
     // MARK: running
 
-    private func nodeTurned() {
-        guard let node else { return }
-        console?.show(node.console)
-        guard let script = node.script, let output = scriptOutput else { return }
-        while script.hasOutput, output.hasRoom {
-            script.drainOutput { bytes in
-                output.write(bytes)
+    private func guestChanged() {
+        if let terminal = guest.console { console?.show(terminal) }
+        if let failure = guest.failure { return fail(failure) }
+        guard let output = guest.output, let port = taskOutput else { return }
+        while output.hasOutput, port.hasRoom {
+            output.drainOutput { bytes in
+                port.write(bytes)
                 return bytes.count
             }
         }
-        guard let status = script.exitStatus, !script.hasOutput else { return }
+        guard let status = guest.endStatus, !output.hasOutput else { return }
         end(status: status)
     }
 
@@ -204,7 +198,7 @@ final class Emulation {
     /// Gives back what the program holds outside itself.
     func close() {
         for filter in filters { filter.end() }
-        scriptOutput?.flush(milliseconds: 500)
+        taskOutput?.flush(milliseconds: 500)
         chardevs.stop()
     }
 }

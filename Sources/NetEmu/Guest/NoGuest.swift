@@ -1,0 +1,31 @@
+// -guest none: cards that nobody drives.
+
+/// `-guest none`.
+struct NoGuestKind: GuestKind, Equatable {
+    static let name = "none"
+    static let usage = "none"
+    static let keys = KeyTable(title: "none", rows: [])
+
+    init(_ values: CheckedValues) {}
+    func makeGuest(_ site: GuestSite) -> any Guest { NoGuest(site) }
+}
+
+/// Nobody. The cards are virtio cards without a driver: a back-end connects to them all the same.
+private final class NoGuest: Guest {
+    private let site: GuestSite
+    let console: (any GuestConsole)? = nil
+    let output: (any GuestOutput)? = nil
+    let endStatus: Int32? = nil
+    let failure: EmulationError? = nil
+    var onChange: (() -> Void)?
+
+    init(_ site: GuestSite) { self.site = site }
+    func plug(_ card: CardIdentity) throws(EmulationError) -> any CardDevice {
+        try VirtioCard.make(card, memory: site.memory, on: site.reactor)
+    }
+    func unplug(_ device: any CardDevice, done: @escaping () -> Void) { done() }
+    func resume() {}
+    func pause(_ done: @escaping () -> Void) { done() }
+    func reset() {}
+    func end(within patience: UInt64, done: @escaping () -> Void) { done() }
+}

@@ -1,0 +1,51 @@
+// -guest node: the software node, as an option describes it.
+
+/// `-guest node`.
+struct NodeGuestKind: GuestKind, Equatable {
+    enum Script: Equatable {
+        case text(String)
+        case file(String)
+    }
+    var script: Script?
+    var hostname = "node"
+
+    static let name = "node"
+    static let usage = "node[,run=SCRIPT|,script=FILE][,hostname=NAME]"
+    static let taskKeys = ["run", "script"]
+    static let keys = KeyTable(
+        title: "node",
+        rows: [
+            KeyRow("run", .string, "a script for the node's shell; `;` goes on, `&&` stops, `,,` is a comma"),
+            KeyRow("script", .path, "a file with such a script"),
+            KeyRow("hostname", .string, "the node's name (default: node)"),
+        ])
+
+    init(script: Script? = nil, hostname: String = "node") {
+        self.script = script
+        self.hostname = hostname
+    }
+
+    init(_ values: CheckedValues) throws(OptionError) {
+        switch (values.string("run"), values.path("script")) {
+        case (.some, .some): throw OptionError("run= and script= cannot both be given")
+        case (.some(let text), nil): script = .text(text)
+        case (nil, .some(let path)): script = .file(path)
+        case (nil, nil): break
+        }
+        if let name = values.string("hostname") {
+            guard Self.isHostname(name) else {
+                throw OptionError("hostname '\(name)' must be 1 to 63 letters, digits and '-'")
+            }
+            hostname = name
+        }
+    }
+
+    var hasTask: Bool { script != nil }
+    var hasConsole: Bool { true }
+    func makeGuest(_ site: GuestSite) -> any Guest { NodeGuest(self, site) }
+
+    private static func isHostname(_ name: String) -> Bool {
+        (1...63).contains(name.utf8.count) && name.utf8.first != 0x2d && name.utf8.last != 0x2d
+            && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5a).contains($0 & 0xdf) || $0 == 0x2d }
+    }
+}

@@ -1,0 +1,136 @@
+// The seam between the wiring and a guest: tasks, their output and status, cards without rings, kinds.
+
+import Link
+import Linux
+import Testing
+import VhostUser
+import Virtio
+
+@testable import NetEmu
+
+/// A guest in this process, turned until it has ended.
+private final class GuestScript {
+    let reactor: Reactor
+    let guest: any Guest
+    private(set) var output = ""
+    private(set) var said: [String] = []
+
+    init(_ text: String) throws {
+        let reactor = try Reactor()
+        self.reactor = reactor
+        let kind = try GuestOption.plan(try KeyValueList(parsing: text, implied: "type"))
+        let words = Box()
+        guest = kind.makeGuest(
+            GuestSite(memory: try GuestMemory(size: 16 << 20), reactor: reactor, say: { words.lines.append($0) }))
+        guest.onChange = { [unowned self] in self.changed() }
+        reactor.schedule(atNanoseconds: reactor.nowNanoseconds + 30_000_000_000) { [unowned self] in
+            self.reactor.stop()
+        }
+    }
+
+    private final class Box { var lines: [String] = [] }
+
+    private func changed() {
+        guest.output?.drainOutput {
+            output += String(decoding: $0, as: UTF8.self)
+            return $0.count
+        }
+        if guest.endStatus != nil || guest.failure != nil { reactor.stop() }
+    }
+
+    /// Runs the guest until it has ended or failed.
+    func run() throws {
+        guest.resume()
+        try reactor.run()
+    }
+}
+
+/// A card of a guest that has frames to give, and no rings.
+private final class FramesOnly: CardDevice {
+    let rings: NetDevice? = nil
+    let queues: [CardQueue] = []
+    func connect(to link: FrameLink) {}
+    func disconnect(_ done: @escaping () -> Void) { done() }
+    func setLink(isUp: Bool) {}
+    func suspend(_ done: @escaping () -> Void) { done() }
+    func resume() {}
+}
+
+/// A back-end that works on rings.
+private final class OnRings: Netdev {
+    let info = ""
+    let door: NetdevDoor
+    let isUp = true
+    let isReady = true
+    let isGone = true
+    let failure: EmulationError? = nil
+    var onChange: (() -> Void)?
+    init(_ reactor: Reactor) throws {
+        door = .rings(try RingPeer(memory: GuestMemory(size: 16 << 20), options: FrontEndOptions(), on: reactor))
+    }
+    func start() {}
+    func stop() {}
+}
+
+struct GuestTests {
+    @Test("a guest with a task tells its output, and its status when that is over")
+    func task() throws {
+        let script = try GuestScript("node,run=echo hi; false")
+        try script.run()
+        #expect(script.output == "hi\n" && script.guest.endStatus == 1 && script.guest.failure == nil)
+    }
+
+    @Test("a guest without a task has neither")
+    func noTask() throws {
+        let script = try GuestScript("node")
+        #expect(script.guest.output == nil && script.guest.endStatus == nil && script.guest.console != nil)
+        let none = try GuestScript("none")
+        #expect(none.guest.output == nil && none.guest.console == nil)
+    }
+
+    @Test("a script that cannot be read is the guest's failure, with the option and the reason")
+    func unreadable() throws {
+        let script = try GuestScript("node,script=/nonexistent/script")
+        try script.run()
+        let failure = try #require(script.guest.failure)
+        #expect(failure.message.contains("-guest node,script=/nonexistent/script: "))
+        #expect(failure.message.contains("No such file"))
+    }
+
+    @Test("a pause is complete when it says so, and the task goes on after resume")
+    func pause() throws {
+        let script = try GuestScript("node,run=sleep 0.05; echo later")
+        script.guest.resume()
+        var isPaused = false
+        script.guest.pause { isPaused = true }
+        #expect(isPaused && script.output.isEmpty)
+        try script.run()
+        #expect(script.output == "later\n" && script.guest.endStatus == 0)
+    }
+
+    @Test("a back-end on rings is refused where the guest has frames only, with a way out")
+    func framesOnly() throws {
+        let reactor = try Reactor()
+        var topology = Topology()
+        let made = try topology.add(
+            CardPlan(origin: .device, id: "d0", model: CardModel(named: "virtio")), random: { 0 })
+        let id = try #require(made)
+        let client = try #require(topology[id])
+        let identity = try #require(CardIdentity(client, CardSettings()))
+        let card = NetworkCard(identity, FramesOnly(), on: reactor)
+        let error = #expect(throws: EmulationError.self) { try card.connect(to: OnRings(reactor)) }
+        #expect(error?.text == "d0: the back-end works on a card's rings, and the guest has none")
+        card.connectToNothing()
+    }
+
+    @Test("what is said of kinds of guest comes from the list of kinds")
+    func kinds() throws {
+        let row = try #require(OptionTable.row(named: "guest"))
+        for kind in GuestOption.kinds {
+            #expect(row.argument?.contains(kind.usage) == true)
+            #expect(GuestOption.grammar.help("help")?.contains("\n  \(kind.name)") == true)
+            for key in kind.taskKeys { #expect(OptionScanner.asksForScript(["-guest", "\(kind.name),\(key)=x"])) }
+        }
+        #expect(GuestOption.grammar.help("node,help")?.contains("  run=") == true)
+    }
+}
