@@ -95,10 +95,11 @@ extension TCPConnection {
         startKeepAlive(turn)
     }
 
-    /// Whether the segment would complete the handshake of SYN-RECEIVED: then buffers are needed.
-    func completesHandshake(_ segment: TCPSegment) -> Bool {
+    /// Whether the segment completes the handshake of SYN-RECEIVED: then buffers are needed.
+    func completesHandshake(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
         state == .synReceived && segment.flags.contains(.ack) && segment.flags.isDisjoint(with: [.rst, .syn])
             && segment.acknowledgement > send.initial && segment.acknowledgement <= send.highest
+            && isInWindow(segment) && !isOutdated(segment, turn)
     }
 
     /// RFC 6191; RFC 9293, 3.6.1: whether a SYN may end TIME-WAIT because it is surely new.
@@ -116,18 +117,16 @@ extension TCPConnection {
     private mutating func arriveSynchronized(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
         if isCrossedSynAck(segment) { segment.stripSyn() }
         guard checkTimestamps(segment, turn), checkSequence(segment, turn) else { return .nothing }
-        rememberTimestamp(segment, turn)
         if segment.flags.contains(.rst) { return takeReset(segment, turn) }
         segment.trim(from: receive.next, to: receive.edge)
         if segment.flags.contains(.syn) { return takeUnexpectedSyn(turn) }
         guard segment.flags.contains(.ack) else { return .nothing }
-        timers.probes = 0
-        receive.lastHeard = turn.now
         switch takeAcknowledgement(segment, turn) {
         case .accepted: break
         case .ignored: return .nothing
         case .refused: return .reset
         }
+        noteHeard(segment, turn)
         return takeText(&segment, turn)
     }
 
@@ -140,49 +139,56 @@ extension TCPConnection {
 
     /// RFC 7323, 5.3: PAWS.
     private mutating func checkTimestamps(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
-        guard facts.contains(.usesTimestamps) else { return true }
-        let isReset = segment.flags.contains(.rst)
-        guard let stamps = segment.header.timestamps else { return isReset }
-        let isOld = Int32(bitPattern: stamps.value &- timestamps.recent) < 0
-        // RFC 7323, 5.5: after 24 days the remembered value says nothing.
-        if isOld, turn.now &- timestamps.recentAt < 2_073_600_000_000_000 {
-            if !isReset { pending.insert(.ack) }
-            return isReset
-        }
-        return true
+        guard isOutdated(segment, turn), !segment.flags.contains(.rst) else { return true }
+        if segment.header.timestamps != nil { pending.insert(.ack) }
+        return false
     }
 
-    /// RFC 7323, 4.3 (2): only from a segment that covers what was acknowledged last.
-    private mutating func rememberTimestamp(_ segment: TCPSegment, _ turn: TCPTurn) {
+    /// A timestamp of the past, or none where both sides had agreed on them (RFC 7323, 3.2).
+    private func isOutdated(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+        guard facts.contains(.usesTimestamps) else { return false }
+        guard let stamps = segment.header.timestamps else { return true }
+        // RFC 7323, 5.5: after 24 days the remembered value says nothing.
+        return Int32(bitPattern: stamps.value &- timestamps.recent) < 0
+            && turn.now &- timestamps.recentAt < 2_073_600_000_000_000
+    }
+
+    /// What an acceptable segment says beside text and ACK: the peer lives, and its clock. Not before the ACK was found
+    /// good: whoever guesses only the sequence number could otherwise move TS.Recent so far that PAWS refuses the peer.
+    /// RFC 7323, 4.3 (2): the clock only from a segment that covers what was acknowledged last.
+    private mutating func noteHeard(_ segment: TCPSegment, _ turn: TCPTurn) {
+        timers.probes = 0
+        receive.lastHeard = turn.now
         guard facts.contains(.usesTimestamps), let stamps = segment.header.timestamps else { return }
-        guard segment.sequence <= receive.lastAckSent, !segment.flags.contains(.rst) else { return }
+        guard SequenceNumber(segment.header.sequence) <= receive.lastAckSent else { return }
         timestamps.recent = stamps.value
         timestamps.recentAt = turn.now
     }
 
-    /// RFC 9293, 3.10.7.4, first check: is any part of it within the window?
+    /// RFC 9293, 3.10.7.4, first check.
     private mutating func checkSequence(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+        guard isInWindow(segment) else {
+            refuse(segment, turn)
+            return false
+        }
+        if receive.window == 0, segment.length > 0 { pending.insert(.ack) }
+        return true
+    }
+
+    /// Is any part of it within the window?
+    private func isInWindow(_ segment: TCPSegment) -> Bool {
         let window = receive.window
         let start = segment.sequence - receive.next
         let length = segment.length
-        let isInside: Bool
         switch (length, window) {
-        case (0, 0): isInside = start == 0
-        case (0, _): isInside = start >= 0 && start < window
+        case (0, 0): return start == 0
+        case (0, _): return start >= 0 && start < window
         // A full window still takes ACK and RST of a segment at its edge; its text is cut off.
-        case (_, 0): isInside = start == 0
+        case (_, 0): return start == 0
         default:
             let last = start &+ length &- 1
-            isInside =
-                (start >= 0 && start < window) || (last >= 0 && last < window)
-                || (start < 0 && last >= window)
+            return (start >= 0 && start < window) || (last >= 0 && last < window) || (start < 0 && last >= window)
         }
-        if isInside {
-            if window == 0, length > 0 { pending.insert(.ack) }
-            return true
-        }
-        refuse(segment, turn)
-        return false
     }
 
     /// An unacceptable segment is answered by an ACK, unless it is a RST.
@@ -194,13 +200,19 @@ extension TCPConnection {
             return
         }
         if segment.flags.contains(.syn) { return challenge(turn) }
-        if state == .timeWait, segment.flags.contains(.fin) { startTimeWait(turn) }
+        if isFinAgain(segment) { startTimeWait(turn) }
         if segment.length == 0 {
             // Two machines that disagree must not answer each other's bare ACKs for ever.
             guard turn.now &- links.lastOutsideAck >= 10_000_000 || links.lastOutsideAck == 0 else { return }
             links.lastOutsideAck = max(1, turn.now)
         }
         pending.insert(.ack)
+    }
+
+    /// In TIME-WAIT: the peer's FIN once more, because our last ACK was lost. Nothing else may prolong that state.
+    private func isFinAgain(_ segment: TCPSegment) -> Bool {
+        state == .timeWait && segment.flags.contains([.fin, .ack]) && segment.end == receive.next
+            && segment.acknowledgement == send.una
     }
 
     /// RFC 9293, 3.10.7.4, second check, with RFC 5961, 3.2: only an exact hit resets.

@@ -46,14 +46,16 @@ extension TCPLayer {
 
     private func deliver(_ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ turn: TCPTurn) {
         guard let connection = slots.pointer(slot) else { return }
-        if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment) {
+        if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment),
+            listener(for: key.local) != nil
+        {
             let highest = connection.pointee.send.highest
             connection.pointee.close(nil)
             settle(slot, turn)
             return receiveUnknown(segment, key, turn, after: highest)
         }
         let wasWaiting = connection.pointee.state == .synReceived
-        if wasWaiting, connection.pointee.completesHandshake(segment), !lendBuffers(slot) {
+        if wasWaiting, connection.pointee.completesHandshake(segment, turn), !lendBuffers(slot) {
             counters.overflowed &+= 1
             connection.pointee.abort()
             return settle(slot, turn)
