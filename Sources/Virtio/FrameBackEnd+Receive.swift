@@ -9,7 +9,7 @@ struct ReceiveSide: ~Copyable {
     static let batch = 64
 
     /// What became of a batch of frames.
-    struct Turn {
+    struct Report {
         var taken = 0
         var needsCall = false
         var isBroken = false
@@ -48,28 +48,28 @@ struct ReceiveSide: ~Copyable {
     }
 
     /// Copies frames until the buffers end.
-    mutating func fill(_ frames: UnsafeBufferPointer<FrameView>, _ counters: inout QueueCounters) -> Turn {
-        var turn = Turn()
+    mutating func fill(_ frames: UnsafeBufferPointer<FrameView>, _ counters: inout QueueCounters) -> Report {
+        var report = Report()
         let refusedBefore = queue.dropped
         if isBlocked { queue.suppressKicks() }
         isBlocked = false
-        while turn.taken < frames.count {
-            guard let isCopied = place(frames[turn.taken]) else {
+        while report.taken < frames.count {
+            guard let isCopied = place(frames[report.taken]) else {
                 isBlocked = true
                 break
             }
             if isCopied {
                 counters.frames &+= 1
-                counters.bytes &+= UInt64(truncatingIfNeeded: frames[turn.taken].length)
+                counters.bytes &+= UInt64(truncatingIfNeeded: frames[report.taken].length)
             } else {
                 counters.tooLong &+= 1
             }
-            turn.taken += 1
+            report.taken += 1
         }
         counters.malformed &+= queue.dropped &- refusedBefore
-        if queue.publish() { turn.needsCall = true }
-        turn.isBroken = queue.fault != nil
-        return turn
+        if queue.publish() { report.needsCall = true }
+        report.isBroken = queue.fault != nil
+        return report
     }
 
     /// True: copied; false: no buffer will ever hold it; nil: there is no buffer now.

@@ -11,7 +11,7 @@ struct TransmitSide: ~Copyable {
     static let budget = 256
 
     /// What a turn came to.
-    struct Turn {
+    struct Report {
         var needsCall = false
         /// There is more to send at once.
         var hasMore = false
@@ -42,9 +42,9 @@ struct TransmitSide: ~Copyable {
     var base: RingPosition { queue.position }
 
     /// Sends what the driver made available, at most `budget` frames.
-    mutating func run(over link: FrameLink, _ counters: inout QueueCounters) -> Turn {
-        var turn = Turn()
-        guard !isBlocked else { return turn }
+    mutating func run(over link: FrameLink, _ counters: inout QueueCounters) -> Report {
+        var report = Report()
+        guard !isBlocked else { return report }
         let refusedBefore = queue.dropped
         queue.suppressKicks()
         var left = Self.budget
@@ -55,11 +55,11 @@ struct TransmitSide: ~Copyable {
             send(over: link, &counters)
         }
         counters.malformed &+= queue.dropped &- refusedBefore
-        if queue.publish() { turn.needsCall = true }
-        turn.isBroken = queue.fault != nil
-        guard !isBlocked, !turn.isBroken else { return turn }
-        turn.hasMore = left <= 0 || queue.rearmKicks()
-        return turn
+        if queue.publish() { report.needsCall = true }
+        report.isBroken = queue.fault != nil
+        guard !isBlocked, !report.isBroken else { return report }
+        report.hasMore = left <= 0 || queue.rearmKicks()
+        return report
     }
 
     /// Lends the frames of the batch; what is not taken is put back.

@@ -102,7 +102,7 @@ public final class FrameBackEnd: RingBackEnd {
     private func work() {
         isWorkScheduled = false
         guard transmit != nil else { return }
-        let turn = transmit?.run(over: link, &transmitCounters) ?? TransmitSide.Turn()
+        let turn = transmit?.run(over: link, &transmitCounters) ?? TransmitSide.Report()
         if turn.needsCall { owner?.interrupt(queue: pair.transmit) }
         if turn.isBroken { owner?.ringBroke() }
         if turn.hasMore { scheduleWork() }
@@ -113,7 +113,7 @@ extension FrameBackEnd: FramePort {
     /// Copies frames into the driver's buffers; refuses what there are no buffers for.
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         guard receive != nil else { return 0 }
-        let turn = receive?.fill(frames, &receiveCounters) ?? ReceiveSide.Turn()
+        let turn = receive?.fill(frames, &receiveCounters) ?? ReceiveSide.Report()
         if turn.needsCall { owner?.interrupt(queue: pair.receive) }
         if turn.isBroken { owner?.ringBroke() }
         return turn.taken

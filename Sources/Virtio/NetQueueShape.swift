@@ -18,7 +18,7 @@ public struct NetQueueShape: Hashable, Sendable {
 }
 
 /// What one turn of a network queue did.
-public struct NetTurn: Hashable, Sendable {
+public struct NetQueueReport: Hashable, Sendable {
     /// Frames lent (receive) or committed (transmit).
     public var frames = 0
     /// The device wants a kick: `NetDevice.notify`.

@@ -90,8 +90,9 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Lends the frames that arrived, at most `budget`, in batches to `body`, and posts their buffers again after each
     /// batch. The lend ends when `body` returns.
-    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetTurn {
-        var turn = NetTurn()
+    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetQueueReport
+    {
+        var turn = NetQueueReport()
         var left = budget
         while left > 0 {
             if next == count { reap() }

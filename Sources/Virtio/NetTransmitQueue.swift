@@ -77,8 +77,8 @@ public struct NetTransmitQueue: ~Copyable {
     /// nothing (`frames` 0, `freeSlots` 0), `rearm` and wait.
     public mutating func transmit(
         limit: Int = 64, _ fill: (UnsafeMutableBufferPointer<TransmitSlot>) -> Int
-    ) -> NetTurn {
-        var turn = NetTurn()
+    ) -> NetQueueReport {
+        var turn = NetQueueReport()
         collect()
         let lent = freeRun(atMost: limit)
         guard lent > 0, queue.fault == nil else { return turn }

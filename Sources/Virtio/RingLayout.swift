@@ -1,6 +1,5 @@
-// The split ring in memory (VIRTIO 1.3, 2.7): sizes, alignments, flag bits, and `RingMemory`, the
-// three areas resolved to pointers. Every shared field is read and written by the atomics of CLinux,
-// each once, so that no value can change between a check and its use.
+// The split ring in memory (VIRTIO 1.3, 2.7): addresses, sizes, alignments, flag bits. Reading and writing its
+// shared fields is RingMemory's.
 //
 //   descriptor table   16 N   {addr u64, len u32, flags u16, next u16} …
 //   avail ring      6 + 2 N   flags u16 | idx u16 | ring u16 … | used_event u16

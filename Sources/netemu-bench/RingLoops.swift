@@ -13,7 +13,7 @@ final class RingDriver {
 
     init(_ queue: consuming NetTransmitQueue) { self.queue = queue }
 
-    func turn(batch: Int, length: Int) -> NetTurn {
+    func turn(batch: Int, length: Int) -> NetQueueReport {
         queue.transmit(limit: batch) { slots in
             for index in slots.indices { slots[index].length = length }
             return slots.count
@@ -36,14 +36,14 @@ final class RingDevice {
 
     deinit { sink.deallocate() }
 
-    func turn(batch: Int) -> NetTurn { Self.turn(&queue, &chains, batch: batch, sink: sink) }
+    func turn(batch: Int) -> NetQueueReport { Self.turn(&queue, &chains, batch: batch, sink: sink) }
     func rearm() -> Bool { queue.rearmKicks() }
 
     /// Both values are lent once, not per frame.
     private static func turn(
         _ queue: inout SplitDeviceQueue, _ chains: inout ChainBatch, batch: Int, sink: UnsafeMutableRawPointer
-    ) -> NetTurn {
-        var turn = NetTurn()
+    ) -> NetQueueReport {
+        var turn = NetQueueReport()
         turn.frames = queue.pop(into: &chains, limit: batch)
         for chain in chains.chains {
             guard let span = chains.segments(of: chain).first, let frame = span.iov_base,
@@ -169,16 +169,16 @@ final class CRingLoop: @unchecked Sendable {
         Int(crp_run(peer, UInt64(rounds), UInt32(batch), UInt32(length), sink))
     }
 
-    func driverTurn(batch: Int, length: Int) -> NetTurn {
-        var turn = NetTurn()
+    func driverTurn(batch: Int, length: Int) -> NetQueueReport {
+        var turn = NetQueueReport()
         var notify: CInt = 0
         turn.frames = Int(crp_driver_turn(peer, UInt32(batch), UInt32(length), &notify))
         turn.needsKick = notify != 0
         return turn
     }
 
-    func deviceTurn(batch: Int) -> NetTurn {
-        var turn = NetTurn()
+    func deviceTurn(batch: Int) -> NetQueueReport {
+        var turn = NetQueueReport()
         var notify: CInt = 0
         turn.frames = Int(crp_device_turn(peer, UInt32(batch), sink, &notify))
         turn.needsKick = notify != 0

@@ -8,7 +8,7 @@ import Virtio
 
 /// One side of a ring as a thread runs it.
 struct RingSide {
-    let turn: () -> NetTurn
+    let turn: () -> NetQueueReport
     let rearm: () -> Bool
     /// Slept on, and signalled to the other side.
     let own: EventDescriptor

@@ -76,7 +76,7 @@ final class FrameCard: NetDeviceDriver {
     /// Sends what fits of `frames`, kicks when the device wants that; how many did.
     func send(_ frames: [[UInt8]]) -> Int {
         var left = frames[...]
-        var turn = NetTurn()
+        var turn = NetQueueReport()
         repeat {
             turn = transmitQueue.transmit { slots in
                 var filled = 0

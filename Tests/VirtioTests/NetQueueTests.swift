@@ -64,7 +64,7 @@ final class ReceivePair {
         }
         return frames
     }
-    var lastTurn = NetTurn()
+    var lastTurn = NetQueueReport()
 
     func rearm() -> Bool { queue.rearm() }
     func restartBase() -> RingPosition? { queue.restartBase() }

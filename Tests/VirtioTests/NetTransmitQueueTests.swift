@@ -12,7 +12,7 @@ final class TransmitPair {
     var queue: NetTransmitQueue
     var device: DeviceEnd
     let features: UInt64
-    var lastTurn = NetTurn()
+    var lastTurn = NetQueueReport()
     /// Frames committed by the last `send`.
     var committed = 0
 

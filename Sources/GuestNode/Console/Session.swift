@@ -21,7 +21,7 @@ public final class Session {
 
     /// Called when bytes came in, so that whoever turns the node does it.
     var onWork: (() -> Void)?
-    /// When the tool in the foreground wants the next step;.
+    /// When the tool in the foreground wants the next step; nil while it waits for something else.
     private(set) var nextDeadline: Instant?
     /// The script's exit status once it is over; `exit` on a terminal leaves it nil and starts anew.
     public private(set) var exitStatus: Int32?

@@ -120,7 +120,7 @@ public struct ConfigurationBuilder {
                 "no network: QEMU's default, -net nic -net user, is not supported yet",
                 hints: [
                     "Type: "
-                        + (["netemu", "-nic", "passt,vhost-user=on"] + arguments).map(Shell.quoted).joined(
+                        + (["netemu", "-nic", "passt,vhost-user=on"] + arguments).map(ShellWord.quoted).joined(
                             separator: " ")
                 ])
         }
@@ -131,7 +131,7 @@ public struct ConfigurationBuilder {
 }
 
 /// Words as a shell would want them typed.
-enum Shell {
+enum ShellWord {
     static func quoted(_ word: String) -> String {
         let plain = word.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte & 0xdf) || "-_=,.:/+@%#".utf8.contains(byte)

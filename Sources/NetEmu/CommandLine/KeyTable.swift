@@ -4,8 +4,10 @@
 /// How a key's value is read.
 public enum KeyKind: Equatable, Sendable {
     case string, path, boolean, integer, size
-    /// Whole numbers that QEMU has other words for: of a count, and of a character device's key.
-    case unsigned, number
+    /// A whole number that is not negative. QEMU refuses others with `expects a uint64 value`.
+    case unsigned
+    /// A whole number as QEMU's character devices read it: others are refused with `expects a number`.
+    case number
     /// A string; repeating the key makes a list.
     case list
     /// Known to QEMU, refused until netemu does it.

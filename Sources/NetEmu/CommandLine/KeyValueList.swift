@@ -136,8 +136,6 @@ public struct KeyValueList: Equatable, Sendable {
         return KeyValueList(pairs: found, dialect: dialect)
     }
 
-    public var asksForHelp: Bool { pairs.contains { $0.key == "help" || $0.key == "?" } }
-
     // MARK: JSON
 
     private static func pairs(ofJSON text: String) throws(OptionError) -> [Pair] {

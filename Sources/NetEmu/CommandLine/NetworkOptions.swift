@@ -56,7 +56,8 @@ enum NetworkLists {
             KeyRow("vectors", .unsigned, "netemu has no MSI-X vectors", hasEffect: false),
         ])
 
-    /// `model=help` lists the cards, other words are the grammar's.
+    /// What the list asks for instead of a run: the models of cards for `model=help`, otherwise what the grammar's own
+    /// `help` shows.
     static func answer(_ grammar: ListGrammar) -> OptionRow.Answer {
         { option in
             let text = option.value ?? ""
@@ -110,7 +111,8 @@ extension ConfigurationBuilder {
         try add(card, on: netdev)
     }
 
-    /// - Parameter why: what QEMU adds in one of two places.
+    /// The card's address of `-nic` or `-net nic`; nil when none is given.
+    /// - Parameter why: what stands behind the refusal of a multicast address; QEMU explains it for one of the two only.
     private func nicMAC(_ text: String?, _ why: String = "") throws(OptionError) -> MACAddress? {
         guard let text else { return nil }
         guard let mac = MACAddress(text) else { throw OptionError("invalid syntax for ethernet address") }

@@ -13,7 +13,8 @@ public struct Configuration: Sendable {
     public var monitors: [MonitorPlan] = []
     /// The character device that is the guest's console; nil when nobody looks at it.
     public var console: String?
-    /// -monitor, -serial or -mon was given: monitor and console do not share the terminal of themselves.
+    /// -monitor, -serial or -mon was given. Without one, a netemu that runs on a terminal puts its monitor and the
+    /// guest's console there.
     public var hasTerminalOption = false
     var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.

@@ -23,7 +23,8 @@ public struct NetClient: Sendable {
     public internal(set) var peer: ClientID?
     /// Made by -netdev, -nic or netdev_add: what netdev_del may remove.
     public let isNetdev: Bool
-    /// Removed while its card stayed: it is found no more and shown behind the card.
+    /// `netdev_del` removed it, and its card is still there: no name finds it, and `info network` shows it behind that
+    /// card until the card goes, too.
     public internal(set) var isDeleted = false
 
     public var isCard: Bool { if case .card = kind { true } else { false } }

@@ -47,7 +47,7 @@ extension Topology {
         return said + missingCards.map { "requested NIC (\($0)) was not created (not supported by this machine?)" }
     }
 
-    private func warnings(of hub: Hub) -> [String] {
+    private func warnings(of hub: HubEntry) -> [String] {
         var said: [String] = []
         var hasCard = false
         var hasNetdev = false

@@ -7,7 +7,7 @@ import Link
 /// The network clients of a netemu and how they hang together.
 public struct Topology: Sendable {
     /// A hub; it stays when its last port has gone, as QEMU's does.
-    public struct Hub: Sendable {
+    public struct HubEntry: Sendable {
         public let id: Int32
         /// Newest first.
         public internal(set) var ports: [ClientID] = []
@@ -17,7 +17,7 @@ public struct Topology: Sendable {
     /// In order of creation, deleted ones that a card still shows included.
     public private(set) var clients: [NetClient] = []
     /// Newest first.
-    public private(set) var hubs: [Hub] = []
+    public private(set) var hubs: [HubEntry] = []
     var numbering = NICNumbering()
     /// Cards that were asked for by a name that no card has.
     var missingCards: [String] = []
@@ -180,7 +180,7 @@ public struct Topology: Sendable {
     }
 
     private mutating func makePort(hub: Int32, name: String?) -> ClientID {
-        if !hubs.contains(where: { $0.id == hub }) { hubs.insert(Hub(id: hub), at: 0) }
+        if !hubs.contains(where: { $0.id == hub }) { hubs.insert(HubEntry(id: hub), at: 0) }
         guard let index = hubs.firstIndex(where: { $0.id == hub }) else { return ClientID(number: -1) }
         let port = append(name ?? "hub\(hub)port\(hubs[index].portsMade)", .hubPort(hub: hub), isNetdev: name != nil)
         hubs[index].portsMade += 1

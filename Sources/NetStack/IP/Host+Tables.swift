@@ -22,13 +22,6 @@ extension Host {
     /// In the order in which they are tried.
     public func routes() -> [RouteEntry] { routing.entries }
 
-    /// Adds a route, or replaces one with the same destination, gateway and interface.
-    public func addRoute(_ route: RouteEntry, now: Instant) throws(HostError) {
-        guard interface(route.interface) != nil else { throw .noSuchInterface(route.interface) }
-        routing.add(route)
-        pathsChanged(now)
-    }
-
     public func neighbours() -> [NeighbourEntry] {
         attached.flatMap { interface in
             interface.neighbours.entries.sorted { $0.key < $1.key }.map { address, entry in

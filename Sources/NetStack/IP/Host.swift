@@ -1,12 +1,12 @@
-// An IPv4 host: interfaces, routes and neighbours below, ICMP, UDP and TCP above, DHCP and DNS as
-// its own clients (RFC 1122). Whoever drives it brings frames, room for frames, and the time; the
+// A host of the Internet, IPv4 today (RFC 1122): interfaces, routes and neighbours below, ICMP, UDP and TCP above,
+// DHCP and DNS as its own clients. Whoever drives it brings frames, room for frames, and the time; the
 // host never reads a clock, owns no descriptor and calls nobody back.
 //
 // One turn of the driver:  receive → (tools work on sockets) → advance → transmit until 0 → sleep
 // until nextDeadline or the next frame.
 //
 // Here: what a host is made of, its interfaces and time. Beside it: Host+Receive, +Transmit, +ARP,
-// +DHCP, +ICMP, +UDP, +Names, +Tables.
+// +DHCP, +ICMP, +UDP, +Loopback, +Names, +Tables; its errors in HostErrors.
 
 import Bytes
 import Link
