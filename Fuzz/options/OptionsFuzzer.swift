@@ -4,16 +4,24 @@
 import NetEmu
 
 private final class NoEmulation: MonitorTarget {
-    private var later: [([String]) -> Void] = []
+    private var later: [() -> Void] = []
+    private var count = 0
 
-    /// Some commands are answered when the next one comes.
-    func execute(_ call: MonitorCall, answer: @escaping ([String]) -> Void) {
-        for answer in later { answer(["later"]) }
+    /// Every third command is answered when the next one comes.
+    func execute<Command: MonitorCommand>(
+        _ command: Command, answer: @escaping (Result<Command.Answer, EmulationError>) -> Void
+    ) {
+        for answer in later { answer() }
         later = []
-        if call.arguments.first?.utf8.count == 3 { later.append(answer) } else { answer(call.arguments) }
+        count += 1
+        if count % 3 == 0 {
+            later.append { answer(.failure(EmulationError("later"))) }
+        } else {
+            answer(.failure(EmulationError("no emulation")))
+        }
     }
 
-    func candidates(for kind: MonitorParameter.Names) -> [String] { ["vn0", "vn1"] }
+    func names(of kind: MonitorParameter.Names) -> [String] { ["vn0", "vn1"] }
 }
 
 @_silgen_name("LLVMFuzzerRunDriver")

@@ -44,16 +44,18 @@ public enum Program {
         do {
             let signals = try ProgramSignals()
             let reactor = try Reactor()
-            let emulation = try Emulation(configuration, programs: programs, on: reactor)
-            emulation.onRunning = { () throws(EmulationError) in try setup.running() }
-            programs.minder?.onEnd = { emulation.minderEnded() }
+            let doors = Emulation.Doors(programs: programs, voice: .standardError)
+            let emulation = try Emulation(configuration, doors, on: reactor)
+            let life = emulation.life
+            life.onRunning = { () throws(EmulationError) in try setup.running() }
+            programs.minder?.onEnd = { life.minderEnded() }
             try programs.minder?.attach(to: reactor)
-            try signals.start(on: reactor) { emulation.handle($0) }
+            try signals.start(on: reactor) { life.handle($0) }
             // Within the loop: what ends the program ends the loop.
-            reactor.atEndOfTurn { emulation.start() }
+            reactor.atEndOfTurn { life.start() }
             try reactor.run()
             emulation.close()
-            return emulation.exitStatus
+            return life.exitStatus
         } catch let error as EmulationError {
             throw error
         } catch { throw EmulationError(text: "\(error)") }

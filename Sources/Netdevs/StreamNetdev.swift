@@ -11,7 +11,8 @@ public final class StreamNetdev {
     private var isStopped = false
     /// What it was told to say beside its state: why the last connection ended, when that was no orderly end.
     public var onNotice: ((String) -> Void)?
-    public var onChange: (() -> Void)?
+    /// Called with whether frames pass, when that changed.
+    public var onLink: ((Bool) -> Void)?
 
     public init(_ address: StreamAddress, _ role: StreamEndpoint.Role, on reactor: Reactor) {
         stream = FrameStream(on: reactor)
@@ -47,22 +48,21 @@ public final class StreamNetdev {
 
     private func endpointSaid(_ event: StreamEndpoint.Event) {
         guard !isStopped else { return }
-        if case .connected(let socket) = event {
-            do throws(SystemError) {
-                try stream.attach(socket)
-            } catch {
-                onNotice?("\(error)")
-                endpoint.connectionEnded()
-            }
+        guard case .connected(let socket) = event else { return }
+        do throws(SystemError) {
+            try stream.attach(socket)
+            onLink?(true)
+        } catch {
+            onNotice?("\(error)")
+            endpoint.connectionEnded()
         }
-        onChange?()
     }
 
     private func ended(_ reason: StreamEnd) {
         guard !isStopped else { return }
         endpoint.connectionEnded()
         if reason != .closedByPeer { onNotice?("connection ended: \(reason)") }
-        onChange?()
+        onLink?(false)
     }
 }
 

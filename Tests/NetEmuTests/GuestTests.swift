@@ -14,6 +14,8 @@ private final class GuestScript {
     let guest: any Guest
     private(set) var output = ""
     private(set) var said: [String] = []
+    private(set) var endStatus: Int32?
+    private(set) var failure: EmulationError?
 
     init(_ text: String) throws {
         let reactor = try Reactor()
@@ -22,7 +24,7 @@ private final class GuestScript {
         let words = Box()
         guest = kind.makeGuest(
             GuestSite(memory: try GuestMemory(size: 16 << 20), reactor: reactor, say: { words.lines.append($0) }))
-        guest.onChange = { [unowned self] in self.changed() }
+        guest.onEvent = { [unowned self] in self.changed($0) }
         reactor.schedule(atNanoseconds: reactor.nowNanoseconds + 30_000_000_000) { [unowned self] in
             self.reactor.stop()
         }
@@ -30,17 +32,23 @@ private final class GuestScript {
 
     private final class Box { var lines: [String] = [] }
 
-    private func changed() {
+    private func changed(_ event: GuestEvent) {
         guest.output?.drainOutput {
             output += String(decoding: $0, as: UTF8.self)
             return $0.count
         }
-        if guest.endStatus != nil || guest.failure != nil { reactor.stop() }
+        switch event {
+        case .output, .consoleChanged: return
+        case .taskEnded(let status): endStatus = status
+        case .failed(let error): failure = error
+        }
+        reactor.stop()
     }
 
     /// Runs the guest until it has ended or failed.
     func run() throws {
-        guest.resume()
+        // Within the loop: a guest may fail at once.
+        reactor.atEndOfTurn { [guest] in guest.resume() }
         try reactor.run()
     }
 }
@@ -63,8 +71,7 @@ private final class OnRings: Netdev {
     let isUp = true
     let isReady = true
     let isGone = true
-    let failure: EmulationError? = nil
-    var onChange: (() -> Void)?
+    var onEvent: ((NetdevEvent) -> Void)?
     init(_ reactor: Reactor) throws {
         door = .rings(try RingPeer(memory: GuestMemory(size: 16 << 20), options: FrontEndOptions(), on: reactor))
     }
@@ -77,13 +84,13 @@ struct GuestTests {
     func task() throws {
         let script = try GuestScript("node,run=echo hi; false")
         try script.run()
-        #expect(script.output == "hi\n" && script.guest.endStatus == 1 && script.guest.failure == nil)
+        #expect(script.output == "hi\n" && script.endStatus == 1 && script.failure == nil)
     }
 
     @Test("a guest without a task has neither")
     func noTask() throws {
         let script = try GuestScript("node")
-        #expect(script.guest.output == nil && script.guest.endStatus == nil && script.guest.console != nil)
+        #expect(script.guest.output == nil && script.endStatus == nil && script.guest.console != nil)
         let none = try GuestScript("none")
         #expect(none.guest.output == nil && none.guest.console == nil)
     }
@@ -92,7 +99,7 @@ struct GuestTests {
     func unreadable() throws {
         let script = try GuestScript("node,script=/nonexistent/script")
         try script.run()
-        let failure = try #require(script.guest.failure)
+        let failure = try #require(script.failure)
         #expect(failure.message.contains("-guest node,script=/nonexistent/script: "))
         #expect(failure.message.contains("No such file"))
     }
@@ -105,7 +112,7 @@ struct GuestTests {
         script.guest.pause { isPaused = true }
         #expect(isPaused && script.output.isEmpty)
         try script.run()
-        #expect(script.output == "later\n" && script.guest.endStatus == 0)
+        #expect(script.output == "later\n" && script.endStatus == 0)
     }
 
     @Test("a back-end on rings is refused where the guest has frames only, with a way out")

@@ -59,7 +59,7 @@ struct ManualTests {
     @Test("every command of the monitor is there")
     func commands() {
         let text = Self.manual.joined(separator: "\n")
-        for command in CommandTable.commands + CommandTable.info {
+        for command in CommandTable.all {
             #expect(text.contains(command.names[0]), "\(command.names[0])")
         }
     }

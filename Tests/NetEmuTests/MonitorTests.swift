@@ -5,36 +5,43 @@ import Testing
 @testable import NetEmu
 
 final class FakeTarget: MonitorTarget {
-    var network = [
-        "virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56",
-        " \\ #net004: index=0,type=passt,vhost-user,connected to pid 17969",
-    ]
-    var status = "running"
+    var network = NetworkReport(
+        entries: [
+            NetworkReport.Entry(
+                client: NetworkReport.Client(
+                    name: "virtio-net-pci.0", type: "nic", info: "model=virtio-net-pci,macaddr=52:54:00:12:34:56",
+                    filters: []),
+                peer: NetworkReport.Client(
+                    name: "#net004", type: "passt", info: "vhost-user,connected to pid 17969", filters: []))
+        ])
     var names = ["virtio-net-pci.0", "vn1", "#net004"]
     var log: [String] = []
-    /// Answers of commands that wait.
-    var waiting: [([String]) -> Void] = []
+    /// Answers of commands that wait; nil is success.
+    var waiting: [(EmulationError?) -> Void] = []
 
-    func execute(_ call: MonitorCall, answer: @escaping ([String]) -> Void) {
-        switch call.word {
-        case .infoNetwork: answer(network)
-        case .infoStatus: answer(["VM status: \(status)"])
-        case .infoVersion: answer([Version.text])
-        case .setLink:
-            log.append("\(call.arguments[0]) \(call.arguments[1] == "on")")
-            let isKnown = names.contains(call.arguments[0])
-            answer(isKnown ? [] : ["Error: Device '\(call.arguments[0])' not found"])
-        case .netdevAdd:
-            log.append("netdev_add \(call.arguments.joined(separator: "|"))")
-            waiting.append(answer)
-        case .quit:
+    func execute<Command: MonitorCommand>(
+        _ command: Command, answer: @escaping (Result<Command.Answer, EmulationError>) -> Void
+    ) {
+        /// The answer, of the type that the command has.
+        func give(_ value: Any) { if let value = value as? Command.Answer { answer(.success(value)) } }
+        switch command {
+        case is InfoNetwork: give(network)
+        case is InfoStatus: give(RunState.running)
+        case is InfoVersion: give(Version.text)
+        case let command as SetLink:
+            log.append("\(command.name) \(command.isUp)")
+            if names.contains(command.name) { give(()) } else { answer(.failure(.noDevice(command.name))) }
+        case let command as NetdevAdd:
+            log.append("netdev_add \(command.netdev.text)")
+            waiting.append { failure in if let failure { answer(.failure(failure)) } else { give(()) } }
+        case is Quit:
             log.append("quit")
-            answer([])
-        default: answer(["?"])
+            give(())
+        default: answer(.failure(EmulationError("?")))
         }
     }
 
-    func candidates(for kind: MonitorParameter.Names) -> [String] { kind == .clients ? names : [] }
+    func names(of kind: MonitorParameter.Names) -> [String] { kind == .clients ? names : [] }
 }
 
 @Suite("the human monitor")
@@ -92,8 +99,69 @@ struct MonitorTests {
                 "set_link vn1 on more",
                 "\nset_link: extraneous characters at the end of line\nTry \"help set_link\" for more information\n"
             ),
+            (
+                "set_link \"vn1",
+                "\nunterminated string\nset_link: string expected\nTry \"help set_link\" for more information\n"
+            ),
+            ("set_link \"\" on", "\nError: Device '' not found\n"),
         ])
     func setLink(_ line: String, _ answer: String) { #expect(Self.answer(line) == answer) }
+
+    @Test(
+        "an argument is read by its type: a list of options is one word, JSON and an object go to the end of the line",
+        arguments: [
+            (
+                "device_add virtio-net-pci,id=d0 more",
+                "device_add: extraneous characters at the end of line\nTry \"help device_add\" for more information\n"
+            ),
+            (
+                "netdev_add passt,id=n0,param=a b",
+                "netdev_add: extraneous characters at the end of line\nTry \"help netdev_add\" for more information\n"
+            ),
+            (
+                "device_add virtio-net-pci,id=2",
+                "netemu: Parameter 'id' expects an identifier\n\(Value.idHint)\n"
+                    + "Try \"help device_add\" for more information\n"
+            ),
+            ("device_add \"virtio-net-pci,id=d0\"", "Error: ?\n"),
+            ("device_add {\"driver\": \"virtio-net-pci\", \"id\": \"d0\"}", "Error: ?\n"),
+            ("object_add filter-dump,id=f0,netdev=n0,file=/a b", "Error: ?\n"),
+            (
+                "object_add",
+                "object_add: string expected\nTry \"help object_add\" for more information\n"
+            ),
+            ("info stats vn1", "Error: ?\n"), ("info stats", "Error: ?\n"),
+            (
+                "info stats vn1 vn2",
+                "stats: extraneous characters at the end of line\nTry \"help info stats\" for more information\n"
+            ),
+        ])
+    func types(_ line: String, _ answer: String) { #expect(Self.answer(line) == "\n" + answer) }
+
+    @Test("every command takes the arguments of its own table, and says which one is missing")
+    func tables() throws {
+        for command in CommandTable.all {
+            var arguments = MonitorArguments()
+            for parameter in command.parameters {
+                #expect(!parameter.shown.isEmpty && arguments.values[parameter.name] == nil)
+                if !parameter.isOptional {
+                    let error = #expect(throws: EmulationError.self) { try command.init(arguments) }
+                    #expect(error?.text == "Parameter '\(parameter.name)' is missing")
+                }
+                arguments.values[parameter.name] =
+                    switch parameter.kind {
+                    case .string, .rest: .string("x")
+                    case .onOff: .boolean(true)
+                    case .options: .list(KeyValueList(pairs: []))
+                    }
+            }
+            _ = try command.init(arguments)
+        }
+        var arguments = MonitorArguments()
+        arguments.values["name"] = .boolean(true)
+        let error = #expect(throws: EmulationError.self) { try SetLink(arguments) }
+        #expect(error?.text == "Invalid parameter type for 'name', expected: string")
+    }
 
     @Test(
         "unknown words, help for one, for a table, for all",
@@ -112,7 +180,7 @@ struct MonitorTests {
     @Test("help shows every command, info alone shows every item")
     func helpLists() {
         let lines = Self.answer("help").split(separator: "\n").map(String.init)
-        #expect(lines.count == CommandTable.commands.count)
+        #expect(lines.count == CommandTable.words.count)
         #expect(lines.contains("help|? [cmd] -- show the help"))
         #expect(lines.contains("quit|q  -- quit the emulator"))
         #expect(lines == lines.sorted(), "in QEMU's order")
@@ -133,8 +201,14 @@ struct MonitorTests {
         #expect(typed("set_link v").matches == ["vn0", "vn1"])
         #expect(typed("bogus x").matches == [])
         #expect(typed("help q").matches == ["quit", "q"])
+        #expect(typed("netdev_add str").matches == ["stream"])
+        #expect(typed("netdev_add stream,id=n0,ser").matches == ["stream,id=n0,server="])
+        #expect(typed("device_add virtio-net-pci,in").matches.first == "virtio-net-pci,indirect_desc=")
+        #expect(typed("object_add filter-dump,fi").matches == ["filter-dump,file="])
         #expect(Completion.commonPrefix(["vn0", "vn1"]) == "vn")
         let session = MonitorSession(target: FakeTarget())
+        session.receive(Array("netdev_add stream,ser\ton\u{15}".utf8))
+        #expect(String(decoding: session.takeOutput(), as: UTF8.self).contains("stream,server=on"))
         session.receive(Array("inf\tver\t\n".utf8))
         #expect(String(decoding: session.takeOutput(), as: UTF8.self).hasSuffix("0.1.0\r\n(netemu) "))
     }
@@ -146,16 +220,16 @@ struct MonitorTests {
         var shown = ""
         session.onOutput = { shown += String(decoding: session.takeOutput(), as: UTF8.self) }
         session.receive(Array("netdev_add passt,id=x\ninfo status\nset_link vn1 off\n".utf8))
-        #expect(target.log == ["netdev_add passt,id=x"] && session.isWaiting)
+        #expect(target.log == ["netdev_add type=passt,id=x"] && session.isWaiting)
         #expect(!String(decoding: session.takeOutput(), as: UTF8.self).hasSuffix("(netemu) "))
         let other = MonitorSession(target: target)
         other.receive(Array("info status\n".utf8))
         #expect(String(decoding: other.takeOutput(), as: UTF8.self).hasSuffix("running\r\n(netemu) "))
-        target.waiting[0](["Error: Passt exited with code 1"])
-        #expect(target.log == ["netdev_add passt,id=x", "vn1 false"])
+        target.waiting[0](EmulationError("Passt exited with code 1"))
+        #expect(target.log == ["netdev_add type=passt,id=x", "vn1 false"])
         #expect(shown.contains("Error: Passt exited with code 1\r\n(netemu) i"))
         #expect(shown.hasSuffix("(netemu) "))
-        target.waiting[0](["twice"])
+        target.waiting[0](EmulationError("twice"))
         #expect(session.takeOutput() == [])
     }
 
@@ -167,7 +241,7 @@ struct MonitorTests {
         session.forget()
         session.open()
         _ = session.takeOutput()
-        target.waiting[0](["Error: late"])
+        target.waiting[0](EmulationError("late"))
         #expect(session.takeOutput() == [])
         session.receive(Array("info status\n".utf8))
         #expect(String(decoding: session.takeOutput(), as: UTF8.self).contains("VM status: running"))

@@ -76,7 +76,7 @@ struct NetworkOwnTextTests {
     func cardName() throws {
         let made = try CommandLineTests.build("-net nic,name=lan -net passt")
         #expect(
-            made.topology.networkLines(info: { _ in "" }).contains {
+            made.topology.report(info: { _ in "" }).lines.contains {
                 $0.hasPrefix(" \\ hub0port0: lan: index=0,type=nic,model=e1000e,")
             })
         #expect(

@@ -270,13 +270,13 @@ struct NetworkTableTests {
     }
 
     static func lines(_ topology: Topology) -> [String] {
-        topology.networkLines(info: { _ in "stream,connected to pid 7" })
+        topology.report(info: { _ in "stream,connected to pid 7" }).lines
     }
 
     @Test("the lines and the warnings are QEMU's", arguments: [common, hubs, streams, numbering].flatMap { $0 })
     func table(_ table: NetworkTable) throws {
         let made = try Self.configuration(table)
-        #expect(made.topology.networkLines(info: Self.info(made)) == table.network)
+        #expect(made.topology.report(info: Self.info(made)).lines == table.network)
         #expect(made.topology.warnings == table.warnings)
     }
 
@@ -348,17 +348,18 @@ struct NetworkTableTests {
         let line = "-netdev passt,id=u0 -netdev passt,id=u1 -device virtio-net-pci,netdev=u0,id=vn0"
         let made = try Self.configuration(NetworkTable(line, []))
         let filter = "  - f0: type=filter-dump,file=z0.pcap,maxlen=65536,position=tail,status=on,insert=behind,"
-        func shown(on name: String) -> [String] {
-            made.topology.networkLines(
-                info: Self.info(made), filters: { $0.name == name ? [filter + "netdev=\(name),queue=all"] : [] })
+        func shown(on name: String) throws -> [String] {
+            let list = KeyValueList(pairs: [.init("netdev", name), .init("file", "z0.pcap")])
+            let plan = try FilterOption.plan(list, id: "f0", location: nil)
+            return made.topology.report(info: Self.info(made), filters: { $0.name == name ? [plan] : [] }).lines
         }
         #expect(
-            shown(on: "u1") == [
+            try shown(on: "u1") == [
                 "u1: index=0,\(passt)", "filters:", filter + "netdev=u1,queue=all", card("vn0", "virtio-net-pci", "56"),
                 " \\ u0: index=0,\(passt)",
             ])
         #expect(
-            shown(on: "u0") == [
+            try shown(on: "u0") == [
                 "u1: index=0,\(passt)", card("vn0", "virtio-net-pci", "56"), " \\ u0: index=0,\(passt)", "filters:",
                 filter + "netdev=u0,queue=all",
             ])

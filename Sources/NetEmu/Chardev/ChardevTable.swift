@@ -2,6 +2,13 @@
 
 import Linux
 
+/// What is shown of a character device.
+struct ChardevReport: Equatable, Sendable {
+    let id: String
+    /// QEMU's word for what it is and who is there.
+    let filename: String
+}
+
 /// The character devices of a netemu.
 final class ChardevTable {
     /// A device with its id and what uses it.
@@ -29,8 +36,8 @@ final class ChardevTable {
 
     var ids: [String] { entries.map(\.plan.id) }
 
-    /// The lines of `info chardev`, in order of creation.
-    var lines: [String] { entries.map { "\($0.plan.id): filename=\($0.device.filename)" } }
+    /// What is shown of them, in order of creation.
+    var reports: [ChardevReport] { entries.map { ChardevReport(id: $0.plan.id, filename: $0.device.filename) } }
 
     /// Makes the device; it is not started.
     func add(_ plan: ChardevPlan) throws(EmulationError) {

@@ -104,9 +104,7 @@ public struct ConfigurationBuilder {
         for warning in grammar.table(of: list)?.warnings(of: list) ?? [] {
             configuration.warnings.append("\(option.location): \(warning)")
         }
-        let looksAtID = grammar.identity == .always || grammar.identity == .short && list.dialect == .short
-        let id = try looksAtID ? list["id"].map { id throws(OptionError) in try Value.identifier(id) } : nil
-        return ParsedOption(option: option, list: list, id: id)
+        return ParsedOption(option: option, list: list, id: try grammar.id(of: list))
     }
 
     private func claim(_ id: String, of option: ScannedOption, _ seen: inout Set<String>) throws(OptionError) {

@@ -47,6 +47,15 @@ struct ListGrammar: Sendable {
         return try KeyValueList(parsing: text, implied: implied)
     }
 
+    /// The id of a list, as far as it is looked at before anything is made.
+    /// - Throws: when it has no legal form.
+    func id(of list: KeyValueList) throws(OptionError) -> String? {
+        guard identity == .always || identity == .short && list.dialect == .short, let id = list["id"] else {
+            return nil
+        }
+        return try Value.identifier(id)
+    }
+
     /// The keys of a list, as far as its head has a table.
     func table(of list: KeyValueList) -> KeyTable? {
         let head = list[implied]

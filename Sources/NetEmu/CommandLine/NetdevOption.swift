@@ -15,12 +15,17 @@ enum NetdevOption {
         return list.dialect == .short ? try Value.identifier(id) : id
     }
 
-    /// - Parameter list: with its type and id.
-    static func plan(_ list: KeyValueList, location: String?) throws(OptionError) -> NetdevPlan {
+    /// - Parameters:
+    ///   - list: with its type and id.
+    ///   - kinds: those that can be made.
+    static func plan(
+        _ list: KeyValueList, location: String?, among kinds: [any NetdevKind.Type] = NetdevKinds.all
+    ) throws(OptionError) -> NetdevPlan {
         try checkHead(list)
         guard let id = try id(list) else { throw OptionError("Parameter 'id' is missing") }
         guard let type = list["type"] else { throw OptionError("Parameter 'type' is missing") }
-        return try plan(type, id: id, list.without("type", "id"), location: location)
+        let wanted = try NetdevKinds.plan(type, list.without("type", "id"), among: kinds)
+        return NetdevPlan(id: id, wanted, location: location)
     }
 
     /// In JSON, id and type are strings.
@@ -34,6 +39,6 @@ enum NetdevOption {
     static func plan(
         _ type: String, id: String?, _ keys: KeyValueList, location: String?
     ) throws(OptionError) -> NetdevPlan {
-        NetdevPlan(id: id, try NetdevKinds.plan(type, keys), location: location)
+        NetdevPlan(id: id, try NetdevKinds.plan(type, keys, among: NetdevKinds.all), location: location)
     }
 }

@@ -10,12 +10,7 @@ protocol Guest: AnyObject {
     var console: (any GuestConsole)? { get }
     /// What its task says, for standard output; nil without a task.
     var output: (any GuestOutput)? { get }
-    /// The task's exit status once it is over: netemu ends with it when `output` has been taken.
-    var endStatus: Int32? { get }
-    /// Why it cannot do what it is for: netemu ends.
-    var failure: EmulationError? { get }
-    /// Called when one of the above changed, or there is output. May be called often.
-    var onChange: (() -> Void)? { get set }
+    var onEvent: ((GuestEvent) -> Void)? { get set }
 
     /// Puts a card into the guest. What is returned is joined to a back-end afterwards.
     /// - Throws: an error without a location.
@@ -32,6 +27,18 @@ protocol Guest: AnyObject {
     /// The program ends: connections are closed, and reset where that takes longer than `patience` nanoseconds;
     /// `done` when everything has been said, a little later at the latest. Once.
     func end(within patience: UInt64, done: @escaping () -> Void)
+}
+
+/// What a guest tells of itself.
+enum GuestEvent: Equatable {
+    /// Its console or its task has said something. May come often.
+    case output
+    /// It has another console.
+    case consoleChanged
+    /// Its task is over: netemu ends with this status when the task's output has been taken.
+    case taskEnded(status: Int32)
+    /// It cannot do what it is for: netemu ends.
+    case failed(EmulationError)
 }
 
 /// Bytes that a guest has produced and nobody has taken yet. Its producer waits while many are there.

@@ -15,9 +15,7 @@ private final class NoGuest: Guest {
     private let site: GuestSite
     let console: (any GuestConsole)? = nil
     let output: (any GuestOutput)? = nil
-    let endStatus: Int32? = nil
-    let failure: EmulationError? = nil
-    var onChange: (() -> Void)?
+    var onEvent: ((GuestEvent) -> Void)?
 
     init(_ site: GuestSite) { self.site = site }
     func plug(_ card: CardIdentity) throws(EmulationError) -> any CardDevice {

@@ -25,9 +25,8 @@ final class NodeGuest: Guest {
     private var lastTurn: UInt64 = 0
     /// Called when the node that leaves is silent.
     private var onSilence: (() -> Void)?
-    /// Called after every turn, and when the node is another one.
-    var onChange: (() -> Void)?
-    private(set) var failure: EmulationError?
+    private var hasToldEnd = false
+    var onEvent: ((GuestEvent) -> Void)?
 
     init(_ plan: NodeGuestKind, _ site: GuestSite) {
         self.plan = plan
@@ -38,7 +37,6 @@ final class NodeGuest: Guest {
 
     var console: (any GuestConsole)? { node.console }
     var output: (any GuestOutput)? { node.script }
-    var endStatus: Int32? { node.script?.exitStatus }
 
     private static func makeNode(_ plan: NodeGuestKind, _ memory: GuestMemory) -> Node {
         Node(
@@ -110,8 +108,7 @@ final class NodeGuest: Guest {
             do throws(SystemError) {
                 node.run(script: try HostFiles.contents(of: path))
             } catch {
-                failure = EmulationError(location: "-guest node,script=\(path)", text: "\(error)")
-                onChange?()
+                onEvent?(.failed(EmulationError(location: "-guest node,script=\(path)", text: "\(error)")))
             }
         }
     }
@@ -145,8 +142,9 @@ final class NodeGuest: Guest {
         }
         afterReset = []
         hasBooted = false
+        hasToldEnd = false
         if isRunning { boot() }
-        onChange?()
+        onEvent?(.consoleChanged)
         wantTurn()
     }
 
@@ -201,10 +199,17 @@ final class NodeGuest: Guest {
         isTurning = true
         isWanted = false
         node.turn(now: now)
-        onChange?()
+        tellNews()
         isTurning = false
         if node.isLeaving, node.isSilent { ended() }
         rearm(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
+    }
+
+    private func tellNews() {
+        if node.console.hasOutput || node.script?.hasOutput == true { onEvent?(.output) }
+        guard let status = node.script?.exitStatus, !hasToldEnd else { return }
+        hasToldEnd = true
+        onEvent?(.taskEnded(status: status))
     }
 
     private func rearm(_ deadline: UInt64?) {

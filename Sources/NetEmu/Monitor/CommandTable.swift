@@ -1,99 +1,79 @@
-// The words of the human monitor: names, parameters, help, and how each parameter is read. `help`,
-// parsing and completion walk this table. Texts are QEMU's.
+// The words of the human monitor. `help`, reading and completion walk one table, which is made from the list of
+// commands: a line each. Beside them stand `help` and `info`, which only people type.
 
-/// How one argument of a monitor command is read.
-public enum MonitorParameter: Equatable, Sendable {
-    /// What a word names, for completion.
-    public enum Names: Sendable {
-        case nothing, clients, netdevs, devices, chardevs, objects, netdevTypes, drivers, objectTypes, chardevTypes
+/// A word that can begin a line, or stand behind `info`.
+struct MonitorWord: Sendable {
+    enum Meaning: Sendable {
+        case command(any MonitorCommand.Type)
+        case help
+        /// One of these stands behind it.
+        case group([MonitorWord])
     }
 
-    case word(Names)
-    case onOff
-    /// A word that may be missing.
-    case optionalWord(Names)
-    /// The rest of the line; may be missing.
-    case rest(Names)
-}
-
-/// What a monitor command does.
-public enum MonitorWord: Sendable {
-    case help, info, quit, stop, cont, systemReset, setLink
-    case netdevAdd, netdevDel, deviceAdd, deviceDel, chardevAdd, chardevRemove, objectAdd, objectDel
-    case infoChardev, infoName, infoNetwork, infoStats, infoStatus, infoVersion
-}
-
-struct MonitorCommand: Sendable {
-    /// The first is the one that help shows first.
     let names: [String]
-    let parameters: [MonitorParameter]
     let usage: String
     let help: String
-    let word: MonitorWord
-    var subcommands: [MonitorCommand] = []
+    let meaning: Meaning
 
-    init(
-        _ names: String, _ word: MonitorWord, _ parameters: [MonitorParameter] = [], usage: String = "", help: String
-    ) {
-        self.names = names.split(separator: "|").map(String.init)
-        self.word = word
-        self.parameters = parameters
+    init(_ command: any MonitorCommand.Type) {
+        names = command.names
+        usage = command.parameters.map(\.shown).joined(separator: " ")
+        help = command.help
+        meaning = .command(command)
+    }
+
+    init(_ names: [String], usage: String, help: String, _ meaning: Meaning) {
+        self.names = names
         self.usage = usage
         self.help = help
+        self.meaning = meaning
     }
 
-    func with(_ subcommands: [MonitorCommand]) -> MonitorCommand {
-        var command = self
-        command.subcommands = subcommands
-        return command
-    }
+    /// The words that can follow; empty for all but a group.
+    var below: [MonitorWord] { if case .group(let words) = meaning { words } else { [] } }
+
+    var parameters: [MonitorParameter] { if case .command(let command) = meaning { command.parameters } else { [] } }
 
     /// One line of `help`.
     func helpLine(prefix: String) -> String { "\(prefix)\(names.joined(separator: "|")) \(usage) -- \(help)" }
 }
 
 enum CommandTable {
-    /// In the order of `help`, which is alphabetical as QEMU's.
-    static let commands: [MonitorCommand] = [
-        MonitorCommand("chardev-add", .chardevAdd, [.word(.chardevTypes)], usage: "args", help: "add chardev"),
-        MonitorCommand("chardev-remove", .chardevRemove, [.word(.chardevs)], usage: "id", help: "remove chardev"),
-        MonitorCommand("cont|c", .cont, help: "resume emulation"),
-        MonitorCommand(
-            "device_add", .deviceAdd, [.rest(.drivers)], usage: "driver[,prop=value][,...]",
-            help: "add device, like -device on the command line"),
-        MonitorCommand("device_del", .deviceDel, [.word(.devices)], usage: "device", help: "remove device"),
-        MonitorCommand("help|?", .help, [.rest(.nothing)], usage: "[cmd]", help: "show the help"),
-        MonitorCommand(
-            "info", .info, [.rest(.nothing)], usage: "[subcommand]",
-            help: "show various information about the system state"
-        ).with(info),
-        MonitorCommand(
-            "netdev_add", .netdevAdd, [.rest(.netdevTypes)],
-            usage: "[\(NetdevKinds.names.joined(separator: "|"))],id=str[,prop=value][,...]",
-            help: "add host network device"),
-        MonitorCommand("netdev_del", .netdevDel, [.word(.netdevs)], usage: "id", help: "remove host network device"),
-        MonitorCommand(
-            "object_add", .objectAdd, [.word(.objectTypes)], usage: "[qom-type=]type,id=str[,prop=value][,...]",
-            help: "create QOM object"),
-        MonitorCommand("object_del", .objectDel, [.word(.objects)], usage: "id", help: "destroy QOM object"),
-        MonitorCommand("quit|q", .quit, help: "quit the emulator"),
-        MonitorCommand(
-            "set_link", .setLink, [.word(.clients), .onOff], usage: "name on|off",
-            help: "change the link status of a network adapter"),
-        MonitorCommand("stop|s", .stop, help: "stop emulation"),
-        MonitorCommand("system_reset", .systemReset, help: "reset the system"),
+    /// One line a command, in any order.
+    static let all: [any MonitorCommand.Type] = [
+        Continue.self,
+        Stop.self,
+        SystemReset.self,
+        Quit.self,
+        NetdevAdd.self,
+        NetdevDel.self,
+        DeviceAdd.self,
+        DeviceDel.self,
+        SetLink.self,
+        ChardevAdd.self,
+        ChardevRemove.self,
+        ObjectAdd.self,
+        ObjectDel.self,
+        InfoChardev.self,
+        InfoName.self,
+        InfoNetwork.self,
+        InfoStats.self,
+        InfoStatus.self,
+        InfoVersion.self,
     ]
 
-    static let info: [MonitorCommand] = [
-        MonitorCommand("chardev", .infoChardev, help: "show the character devices"),
-        MonitorCommand("name", .infoName, help: "show the current VM name"),
-        MonitorCommand("network", .infoNetwork, help: "show the network state"),
-        MonitorCommand(
-            "stats", .infoStats, [.optionalWord(.clients)], usage: "[name]",
-            help: "show what cards and back-ends have moved, dropped and signalled"),
-        MonitorCommand("status", .infoStatus, help: "show the current VM status (running|paused)"),
-        MonitorCommand("version", .infoVersion, help: "show the version of netemu"),
-    ]
+    /// In the order of `help`, which is alphabetical as QEMU's.
+    static let words: [MonitorWord] = sorted(
+        all.filter { $0.group == nil }.map(MonitorWord.init) + [
+            MonitorWord(["help", "?"], usage: "[cmd]", help: "show the help", .help),
+            MonitorWord(
+                ["info"], usage: "[subcommand]", help: "show various information about the system state",
+                .group(sorted(all.filter { $0.group == "info" }.map(MonitorWord.init)))),
+        ])
+
+    private static func sorted(_ words: [MonitorWord]) -> [MonitorWord] {
+        words.sorted { $0.names[0] < $1.names[0] }
+    }
 
     /// Commands of QEMU's monitor that netemu does not have yet: told apart from a slip of the fingers.
     static let notYet: Set<String> = [
@@ -105,7 +85,7 @@ enum CommandTable {
         "qom-set",
     ]
 
-    static func find(_ name: String, in table: [MonitorCommand]) -> MonitorCommand? {
-        table.first { $0.names.contains(name) }
+    static func find(_ name: String, in words: [MonitorWord]) -> MonitorWord? {
+        words.first { $0.names.contains(name) }
     }
 }

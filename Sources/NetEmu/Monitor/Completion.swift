@@ -1,4 +1,4 @@
-// What a monitor line can go on with when Tab is pressed.
+// What a monitor line can go on with when Tab is pressed: words of the table, names of what there is, keys of lists.
 
 enum Completion {
     struct Candidates: Equatable {
@@ -13,32 +13,45 @@ enum Completion {
     static func candidates(for text: String, names: (MonitorParameter.Names) -> [String]) -> Candidates {
         var words = text.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         let stem = text.isEmpty || text.hasSuffix(" ") ? "" : words.popLast() ?? ""
-        if words.first == "help" || words.first == "?" { words.removeFirst() }
-        return Candidates(stem: stem, matches: all(after: words, names).filter { $0.hasPrefix(stem) })
+        let isHelp = words.first == "help" || words.first == "?"
+        if isHelp { words.removeFirst() }
+        let all = isHelp ? self.words(after: words) ?? [] : all(after: words, stem, names)
+        return Candidates(stem: stem, matches: all.filter { $0.hasPrefix(stem) })
     }
 
-    /// Every word that can follow `words`.
-    private static func all(after words: [String], _ names: (MonitorParameter.Names) -> [String]) -> [String] {
-        var table = CommandTable.commands
-        for (index, word) in words.enumerated() {
-            guard let command = CommandTable.find(word, in: table) else { return [] }
-            guard command.subcommands.isEmpty else {
-                table = command.subcommands
-                continue
-            }
-            return argument(index: words.count - index - 1, of: command, names)
+    /// Names of commands that can follow `path`; nil when its last word takes arguments.
+    private static func words(after path: [String]) -> [String]? {
+        var table = CommandTable.words
+        for name in path {
+            guard let word = CommandTable.find(name, in: table), !word.below.isEmpty else { return nil }
+            table = word.below
         }
         return table.flatMap(\.names)
     }
 
-    private static func argument(
-        index: Int, of command: MonitorCommand, _ names: (MonitorParameter.Names) -> [String]
+    /// Every word that can follow `words`.
+    private static func all(
+        after words: [String], _ stem: String, _ names: (MonitorParameter.Names) -> [String]
     ) -> [String] {
-        guard command.parameters.indices.contains(index) else { return [] }
-        switch command.parameters[index] {
-        case .word(let kind), .optionalWord(let kind), .rest(let kind): return names(kind)
-        case .onOff: return ["on", "off"]
+        var table = CommandTable.words
+        for (index, name) in words.enumerated() {
+            guard let word = CommandTable.find(name, in: table) else { return [] }
+            guard word.below.isEmpty else {
+                table = word.below
+                continue
+            }
+            let place = words.count - index - 1
+            guard word.parameters.indices.contains(place) else { return [] }
+            return values(of: word.parameters[place], stem, names)
         }
+        return table.flatMap(\.names)
+    }
+
+    private static func values(
+        of parameter: MonitorParameter, _ stem: String, _ names: (MonitorParameter.Names) -> [String]
+    ) -> [String] {
+        if let grammar = parameter.grammar { return grammar.continuations(of: stem) }
+        return parameter.kind == .onOff ? ["on", "off"] : names(parameter.names)
     }
 
     static func commonPrefix(_ words: [String]) -> String? {
@@ -47,5 +60,17 @@ enum Completion {
             while !word.hasPrefix(common) { common.removeLast() }
         }
         return common
+    }
+}
+
+extension ListGrammar {
+    /// What a list that begins with `text` can be: its first word, or the next key.
+    func continuations(of text: String) -> [String] {
+        guard let end = text.lastIndex(of: ",") else { return firstWords }
+        let done = text[...end]
+        let typed = text.prefix { $0 != "," }
+        let head = typed.hasPrefix("\(implied)=") ? typed.dropFirst(implied.count + 1) : typed
+        let table = heads.first { $0.word == head }?.keys ?? keys
+        return (shared + (table?.known.map(\.name) ?? [])).map { "\(done)\($0)=" }
     }
 }

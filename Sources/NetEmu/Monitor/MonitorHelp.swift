@@ -3,15 +3,15 @@
 enum MonitorHelp {
     /// The lines of `help` for the command that `text` names; all commands for an empty one.
     static func lines(for text: String) -> [String] {
-        var table = CommandTable.commands
+        var table = CommandTable.words
         var path = ""
-        for word in text.split(separator: " ") {
-            guard let command = CommandTable.find(String(word), in: table) else {
-                return ["unknown command: '\(path)\(word)'"]
+        for name in text.split(separator: " ") {
+            guard let word = CommandTable.find(String(name), in: table) else {
+                return ["unknown command: '\(path)\(name)'"]
             }
-            guard !command.subcommands.isEmpty else { return [command.helpLine(prefix: path)] }
-            table = command.subcommands
-            path += "\(word) "
+            guard !word.below.isEmpty else { return [word.helpLine(prefix: path)] }
+            table = word.below
+            path += "\(name) "
         }
         return table.map { $0.helpLine(prefix: path) }
     }

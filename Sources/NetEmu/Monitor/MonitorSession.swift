@@ -1,17 +1,9 @@
 // One user of the human monitor: the banner, a prompt, lines in, answers out. It knows QEMU's words for a
-// line that cannot be read, and asks a `MonitorTarget` for everything else; pure beside that. A command that
+// line that cannot be read, shows what a `MonitorTarget` answers as lines; pure beside that. A command that
 // waits keeps this session waiting, and no other: what is typed meanwhile comes after it.
 
-/// Who carries commands out. Implemented by the wiring; tests have one of their own.
-public protocol MonitorTarget: AnyObject {
-    /// Carries `call` out and gives the lines to be shown, without line ends, once: within the call, or later.
-    func execute(_ call: MonitorCall, answer: @escaping ([String]) -> Void)
-    /// What an argument of this kind can be.
-    func candidates(for kind: MonitorParameter.Names) -> [String]
-}
-
 /// A monitor on one character stream.
-public final class MonitorSession {
+package final class MonitorSession {
     private let target: any MonitorTarget
     private var editor: LineEditor
     private var hasGreeted = false
@@ -28,20 +20,21 @@ public final class MonitorSession {
     static let typedAheadLimit = 64 << 10
 
     /// - Parameter prompt: `(netemu) ` unless NETEMU_PROMPT says otherwise.
-    public init(target: any MonitorTarget, prompt: String = "(netemu) ") {
+    package init(target: any MonitorTarget, prompt: String = "(netemu) ") {
         self.target = target
         editor = LineEditor(prompt: prompt)
     }
 
     /// Shows the prompt, the first time with the banner. For a stream that opens or gets the focus.
-    public func open() {
+    package func open() {
         if !hasGreeted { print("netemu \(Version.text) monitor - type 'help' for more information") }
         hasGreeted = true
         if !isWaiting { editor.showPrompt() }
     }
 
-    /// Another user is or will be there: nothing of the last one's line is left.
-    public func forget() {
+    /// Forgets everything of the user who has gone: the next one gets the banner, sees nothing of a line that was begun, and
+    /// no answer to a command that is still under way.
+    package func forget() {
         hasGreeted = false
         isWaiting = false
         serial += 1
@@ -51,13 +44,13 @@ public final class MonitorSession {
     }
 
     /// Shows the line typed so far again, after the screen was somebody else's.
-    public func redraw() { if !isWaiting { editor.redrawAfterOutput() } }
+    package func redraw() { if !isWaiting { editor.redrawAfterOutput() } }
 
     /// The focus goes elsewhere.
-    public func leave() { output += [13, 10] }
+    package func leave() { output += [13, 10] }
 
     /// Takes what was typed.
-    public func receive(_ bytes: some Sequence<UInt8>) {
+    package func receive(_ bytes: some Sequence<UInt8>) {
         for byte in bytes where !isFinished {
             if isWaiting {
                 if typedAhead.count < Self.typedAheadLimit { typedAhead.append(byte) }
@@ -68,7 +61,7 @@ public final class MonitorSession {
     }
 
     /// Hands out what is to be shown since the last call.
-    public func takeOutput() -> [UInt8] {
+    package func takeOutput() -> [UInt8] {
         output += editor.takeOutput()
         defer { output = [] }
         return output
@@ -89,24 +82,28 @@ public final class MonitorSession {
 
     private func execute(_ line: String) {
         do throws(MonitorComplaint) {
-            guard let call = try CommandLineReader.read(line) else { return editor.showPrompt() }
-            perform(call)
+            let asked = try CommandLineReader.read(line) { [target] in target.names(of: $0) }
+            switch asked {
+            case nil: editor.showPrompt()
+            case .help(let lines): finish(lines)
+            case .command(let command): perform(command)
+            }
         } catch {
             finish(error.lines)
         }
     }
 
-    private func perform(_ call: MonitorCall) {
-        switch call.word {
-        case .help: return finish(MonitorHelp.lines(for: call.arguments.first ?? ""))
-        case .info: return finish(MonitorHelp.lines(for: "info"))
-        case .quit: isFinished = true
-        default: break
-        }
+    private func perform<Command: MonitorCommand>(_ command: Command) {
+        isFinished = Command.isLast
         isWaiting = true
         serial += 1
         let mine = serial
-        target.execute(call) { [weak self] in self?.answered(mine, $0) }
+        target.execute(command) { [weak self] result in
+            switch result {
+            case .success(let answer): self?.answered(mine, Command.lines(of: answer))
+            case .failure(let error): self?.answered(mine, error.monitorLines)
+            }
+        }
     }
 
     private func answered(_ number: Int, _ lines: [String]) {
@@ -126,11 +123,12 @@ public final class MonitorSession {
     }
 
     private func complete(_ text: String) {
-        let candidates = Completion.candidates(for: text) { target.candidates(for: $0) }
+        let candidates = Completion.candidates(for: text) { target.names(of: $0) }
         guard let common = Completion.commonPrefix(candidates.matches) else { return }
         let addition = String(common.dropFirst(candidates.stem.count))
         if candidates.matches.count == 1 {
-            editor.insert(addition + " ")
+            // Behind `key=` comes its value.
+            editor.insert(common.hasSuffix("=") ? addition : addition + " ")
         } else if !addition.isEmpty {
             editor.insert(addition)
         } else {

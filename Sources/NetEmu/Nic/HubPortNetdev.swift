@@ -10,7 +10,7 @@ final class HubPortNetdev: Netdev {
     private let port: HubPort
     private let link: FrameLink
     private let hubID: Int32
-    var onChange: (() -> Void)?
+    var onEvent: ((NetdevEvent) -> Void)?
     private(set) var isGone = false
 
     /// - Parameter link: of the back-end that hangs on the port; nil for a card that is to come.
@@ -26,7 +26,6 @@ final class HubPortNetdev: Netdev {
     var door: NetdevDoor { .frames(link) }
     let isUp = true
     let isReady = true
-    let failure: EmulationError? = nil
 
     func start() {}
 

@@ -11,6 +11,18 @@ enum NetdevDoor {
     case frames(FrameLink)
 }
 
+/// What a back-end tells of itself; what the event says is so when it is told.
+enum NetdevEvent: Equatable {
+    /// Its peer is there, for the first time or again.
+    case connected
+    /// Its peer has gone.
+    case disconnected
+    /// It never came up, for this reason, and never will.
+    case failed(EmulationError)
+    /// It has ended and holds nothing.
+    case ended
+}
+
 /// A back-end that runs.
 protocol Netdev: AnyObject {
     /// QEMU's words behind `type=…,`.
@@ -22,12 +34,9 @@ protocol Netdev: AnyObject {
     var isReady: Bool { get }
     /// It has ended and holds nothing.
     var isGone: Bool { get }
-    /// Why it never came up.
-    var failure: EmulationError? { get }
     /// The id of the character device that it gives back when it ends.
     var chardev: String? { get }
-    /// Called when one of the above changed.
-    var onChange: (() -> Void)? { get set }
+    var onEvent: ((NetdevEvent) -> Void)? { get set }
 
     func start()
     /// Ends it for good; `isGone` follows.

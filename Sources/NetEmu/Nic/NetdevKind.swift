@@ -55,4 +55,6 @@ struct NetdevSite {
     let reactor: Reactor
     let chardevs: ChardevTable
     let programs: NetdevPrograms
+    /// For what is said of it while it runs.
+    let voice: Voice
 }

@@ -29,10 +29,14 @@ enum NetdevKinds {
     }
 
     /// What an option's list of `type` asks for.
-    /// - Parameter list: without `id` and `type`.
-    static func plan(_ type: String, _ list: KeyValueList) throws(OptionError) -> NetdevPlan.Wanted {
+    /// - Parameters:
+    ///   - list: without `id` and `type`.
+    ///   - kinds: those that can be made.
+    static func plan(
+        _ type: String, _ list: KeyValueList, among kinds: [any NetdevKind.Type]
+    ) throws(OptionError) -> NetdevPlan.Wanted {
         if type == HubPortPlan.name { return .hubPort(try HubPortPlan(list)) }
-        if let kind = named(type) { return .backEnd(try kind.init(list)) }
+        if let kind = kinds.first(where: { $0.name == type }) { return .backEnd(try kind.init(list)) }
         if notCompiled.contains(type) {
             throw OptionError("network backend '\(type)' is not compiled into this binary")
         }

@@ -24,6 +24,9 @@ final class NetdevPrograms {
         } catch { throw EmulationError(text: "cannot prepare to start programs: \(error)") }
     }
 
+    /// Where no program can be started.
+    init() { minder = nil }
+
     /// The number of the next program that is started: its files are told apart by it.
     func nextNumber() -> Int {
         defer { started += 1 }

@@ -34,6 +34,7 @@ final class PasstNetdev: Netdev {
     private let location: String?
     private let reactor: Reactor
     private let traffic: Traffic
+    private let voice: Voice
     private let warnings: LimitedWarnings
     private let supervisor: PasstSupervisor
     private var state = State.launching
@@ -42,8 +43,7 @@ final class PasstNetdev: Netdev {
     private var isStopping = false
     /// The handshake was done once: from now on faults are mended, not fatal.
     private(set) var isReady = false
-    private(set) var failure: EmulationError?
-    var onChange: (() -> Void)?
+    var onEvent: ((NetdevEvent) -> Void)?
 
     /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
     private static let dyingTime: UInt64 = 300_000_000
@@ -53,7 +53,8 @@ final class PasstNetdev: Netdev {
         self.name = name
         self.location = location
         reactor = launch.tools.reactor
-        warnings = LimitedWarnings(on: reactor)
+        voice = launch.voice
+        warnings = LimitedWarnings(on: reactor, say: voice.warn)
         if launch.options.vhostUser {
             traffic = .rings(try Self.makePeer(location, memory, reactor))
         } else {
@@ -150,8 +151,9 @@ final class PasstNetdev: Netdev {
 
     private func failed(_ error: PasstError) {
         for line in error.lines { say(line) }
-        failure = EmulationError(location: location, sentence: "\(error)")
-        gone()
+        state = .gone
+        onEvent?(.failed(EmulationError(location: location, sentence: "\(error)")))
+        onEvent?(.ended)
     }
 
     private func down(_ error: PasstError, _ rest: UInt64) {
@@ -163,28 +165,25 @@ final class PasstNetdev: Netdev {
         case .rings(let peer): peer.backEndDied()
         case .frames(let stream): stream.detach()
         }
-        guard isReady else {
-            failure = EmulationError(location: location, sentence: why)
-            return stopAfterFailure()
-        }
+        guard isReady else { return stopAfterFailure(why) }
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
         warnings.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
-        onChange?()
+        onEvent?(.disconnected)
     }
 
-    private func stopAfterFailure() {
+    private func stopAfterFailure(_ why: String) {
         isStopping = true
         supervisor.stop()
-        onChange?()
+        onEvent?(.failed(EmulationError(location: location, sentence: why)))
     }
 
     private func gone() {
         state = .gone
-        onChange?()
+        onEvent?(.ended)
     }
 
-    private func say(_ line: String) { StandardStream.error.write("passt[\(name)]: \(line)\n") }
+    private func say(_ line: String) { voice.write("passt[\(name)]: \(line)\n") }
 
     // MARK: the connection
 
@@ -205,14 +204,14 @@ final class PasstNetdev: Netdev {
     private func connected() {
         state = .connected(pid: pid)
         isReady = true
-        onChange?()
+        onEvent?(.connected)
     }
 
     /// The connection is of no use any more. A passt that closed it is most likely ending: its exit
     /// status says more than the end of the connection does.
     private func fault(_ why: String, isClosed: Bool) {
         state = .ending(why: why)
-        onChange?()
+        onEvent?(.disconnected)
         guard isClosed else { return supervisor.reportHung() }
         reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.dyingTime) { [weak self] in
             if let self, self.state == .ending(why: why) { self.supervisor.reportHung() }

@@ -8,10 +8,12 @@ import Virtio
 
 /// A vhost-user back-end behind a character device.
 final class VhostUserNetdev: Netdev {
-    /// Which character device, and the option as typed (nil from the monitor).
     struct Place {
+        /// The id of the character device.
         let chardev: String
+        /// The option as typed; nil from the monitor.
         let location: String?
+        let voice: Voice
     }
 
     private let place: Place
@@ -22,13 +24,12 @@ final class VhostUserNetdev: Netdev {
     private var isConnected = false
     private var hasBeenConnected = false
     private(set) var isGone = false
-    private(set) var failure: EmulationError?
-    var onChange: (() -> Void)?
+    var onEvent: ((NetdevEvent) -> Void)?
 
     init(_ place: Place, _ device: SocketDevice, memory: GuestMemory, on reactor: Reactor) throws(EmulationError) {
         self.place = place
         self.device = device
-        warnings = LimitedWarnings(on: reactor)
+        warnings = LimitedWarnings(on: reactor, say: place.voice.warn)
         do throws(VhostUserError) {
             peer = try RingPeer(memory: memory, options: FrontEndOptions(), on: reactor)
         } catch { throw EmulationError(location: place.location, text: "\(error)") }
@@ -66,7 +67,7 @@ final class VhostUserNetdev: Netdev {
         case .connected:
             isConnected = true
             hasBeenConnected = true
-            onChange?()
+            onEvent?(.connected)
         case .lost(let reason): lost("\(reason)")
         case .warning(let text): warnings.warn("\(place.chardev): \(text)")
         }
@@ -78,9 +79,10 @@ final class VhostUserNetdev: Netdev {
         device.connectionEnded(wasOfUse: hasBeenConnected)
         if hasBeenConnected || device.canComeBack {
             warnings.warn("vhost-user on \(place.chardev): \(reason)")
+            onEvent?(.disconnected)
         } else {
-            failure = EmulationError(location: place.location, text: "vhost-user on \(place.chardev): \(reason)")
+            let text = "vhost-user on \(place.chardev): \(reason)"
+            onEvent?(.failed(EmulationError(location: place.location, text: text)))
         }
-        onChange?()
     }
 }

@@ -31,15 +31,13 @@ public struct NetClient: Sendable {
 
     var hub: Int32? { if case .hubPort(let hub) = kind { hub } else { nil } }
 
-    /// The client's own words in `info network`, with `info` from whoever runs it.
-    func line(_ info: String) -> String {
-        let type: String
+    /// What `info network` calls it.
+    var typeName: String {
         switch kind {
-        case .card: type = "nic"
-        case .netdev(let name, _): type = name
-        case .hubPort: type = "hubport"
+        case .card: "nic"
+        case .netdev(let name, _): name
+        case .hubPort: HubPortPlan.name
         }
-        return "\(name): index=0,type=\(type),\(info)"
     }
 
     /// What a card says of itself.

@@ -1,11 +1,15 @@
-// Why netemu, or a part of it, could not start or go on.
+// Why netemu, or a part of it, could not start or go on, and why a command of the monitor was not carried out.
 
 /// One sentence, the option at fault, and what to do instead.
-struct EmulationError: Error, Equatable {
+package struct EmulationError: Error, Equatable {
+    /// What a program that drives netemu tells errors apart by: QEMU's classes.
+    enum Reason: Equatable { case general, deviceNotFound }
+
     /// The option as typed; nil when none is at fault, or when the monitor asked.
     var location: String?
     let text: String
     var hints: [String] = []
+    private(set) var reason = Reason.general
 
     init(location: String? = nil, text: String, hints: [String] = []) {
         self.location = location
@@ -13,10 +17,23 @@ struct EmulationError: Error, Equatable {
         self.hints = hints
     }
 
+    package init(_ text: String) { self.init(text: text) }
+
     /// A sentence of several lines is a sentence and suggestions.
     init(location: String?, sentence: String) {
         let lines = sentence.split(separator: "\n").map(String.init)
         self.init(location: location, text: lines.first ?? sentence, hints: Array(lines.dropFirst()))
+    }
+
+    init(_ error: OptionError) {
+        self.init(location: error.location, text: error.text, hints: error.hints)
+    }
+
+    /// Nothing is called so.
+    static func noDevice(_ name: String) -> EmulationError {
+        var error = EmulationError(text: "Device '\(name)' not found")
+        error.reason = .deviceNotFound
+        return error
     }
 
     /// The same error, said of `location` unless it already names one.
@@ -26,18 +43,10 @@ struct EmulationError: Error, Equatable {
         return error
     }
 
-    init(_ error: OptionError) {
-        self.init(location: error.location, text: error.text, hints: error.hints)
+    /// What `body` throws, as an error of the emulation.
+    static func wrapping<T>(_ body: () throws(OptionError) -> T) throws(EmulationError) -> T {
+        do throws(OptionError) { return try body() } catch { throw EmulationError(error) }
     }
 
     var message: String { OptionError(at: location, text, hints: hints).message }
-
-    /// The monitor's word for which arguments could not be read; QEMU says that in another form.
-    var command: String?
-
-    /// What the monitor prints.
-    var monitorLines: [String] {
-        guard let command else { return ["Error: \(text)"] + hints }
-        return ["netemu: \(text)"] + hints + ["Try \"help \(command)\" for more information"]
-    }
 }

@@ -5,11 +5,11 @@ import Linux
 import Netdevs
 
 /// A capture that runs.
-final class Filter {
+final class Capture {
     let plan: FilterPlan
     let netdev: ClientID
-    let link: FrameLink
-    let dump: FrameDump
+    private let link: FrameLink
+    private let dump: FrameDump
 
     init(_ plan: FilterPlan, netdev: ClientID, link: FrameLink, _ dump: FrameDump) {
         self.plan = plan
@@ -25,47 +25,23 @@ final class Filter {
     }
 }
 
-extension Emulation {
-    /// `object_add`.
-    func addObject(_ text: String) throws(EmulationError) {
-        let plan = try checked { () throws(OptionError) in
-            let list = try KeyValueList(parsing: text, implied: "qom-type", dialect: .strict)
-            guard let type = list["qom-type"] else { throw OptionError("Parameter 'qom-type' is missing") }
-            guard let id = list["id"] else { throw OptionError("Parameter 'id' is missing") }
-            guard type == "filter-dump" else { throw ObjectOption.unknown(type) }
-            return try FilterOption.plan(list.without("qom-type", "id"), id: id, location: nil)
-        }
-        let objects = configuration.memory.backends.map(\.id) + filters.map(\.plan.id)
-        guard !objects.contains(plan.id) else {
-            throw EmulationError(text: "attempt to add duplicate property '\(plan.id)' to object (type 'container')")
-        }
-        try add(plan)
-    }
-
-    /// `object_del`.
-    func removeObject(_ id: String) throws(EmulationError) {
-        guard let index = filters.firstIndex(where: { $0.plan.id == id }) else {
-            let isMemory = configuration.memory.backends.contains { $0.id == id }
-            throw EmulationError(
-                text: isMemory ? "object '\(id)' is in use, can not be deleted" : "object '\(id)' not found")
-        }
-        filters.remove(at: index).end()
-    }
-
+extension Network {
     /// Begins a capture.
     func add(_ plan: FilterPlan) throws(EmulationError) {
-        let client = try checked { () throws(OptionError) in try FilterOption.target(plan, in: topology) }
+        let client = try EmulationError.wrapping { () throws(OptionError) in
+            try FilterOption.target(plan, in: topology)
+        }
         guard case .frames(let link)? = netdevs[client.id]?.door else {
             throw EmulationError(location: plan.location, text: "Parameter 'netdev' expects a network backend id")
         }
         let place = try place(of: plan)
         do throws(SystemError) {
+            let reactor = site.reactor
             let dump = try FrameDump(plan.file, plan.options) { [unowned reactor] in reactor.atEndOfTurn($0) }
             dump.isOn = plan.isOn
-            dump.onFailure = {
-                StandardStream.error.warn("\(plan.id): \(plan.file): \($0.reason); the capture ends here")
-            }
-            filters.insert(Filter(plan, netdev: client.id, link: link, dump), at: place)
+            let voice = site.voice
+            dump.onFailure = { voice.warn("\(plan.id): \(plan.file): \($0.reason); the capture ends here") }
+            captures.insert(Capture(plan, netdev: client.id, link: link, dump), at: place)
         } catch {
             throw EmulationError(location: plan.location, text: "Could not open '\(plan.file)': \(error.reason)")
         }
@@ -74,22 +50,25 @@ extension Emulation {
     private func place(of plan: FilterPlan) throws(EmulationError) -> Int {
         switch plan.position {
         case .head: return 0
-        case .tail: return filters.count
+        case .tail: return captures.count
         case .beside(let id):
-            guard let index = filters.firstIndex(where: { $0.plan.id == id }) else {
+            guard let index = captures.firstIndex(where: { $0.plan.id == id }) else {
                 throw EmulationError(location: plan.location, text: "filter '\(id)' not found")
             }
             return plan.isBefore ? index : index + 1
         }
     }
 
-    /// A back-end goes, and what captured it.
-    func removeFilters(of netdev: ClientID) {
-        for filter in filters where filter.netdev == netdev { filter.end() }
-        filters.removeAll { $0.netdev == netdev }
+    /// Ends the capture called `id`; false when there is none.
+    func removeCapture(_ id: String) -> Bool {
+        guard let index = captures.firstIndex(where: { $0.plan.id == id }) else { return false }
+        captures.remove(at: index).end()
+        return true
     }
 
-    func filterLines(_ client: NetClient) -> [String] {
-        filters.filter { $0.netdev == client.id }.map(\.plan.line)
+    /// A back-end goes, and what captured it.
+    func removeCaptures(of netdev: ClientID) {
+        for capture in captures where capture.netdev == netdev { capture.end() }
+        captures.removeAll { $0.netdev == netdev }
     }
 }

@@ -1,26 +1,17 @@
-// netdev_add and device_add: what the command line's options do, while everything runs.
+// What netdev_add, device_add, set_link and their opposites do to a network that runs.
 
-extension Emulation {
-    /// `netdev_add`: answers when the back-end works or has failed; a failed one leaves nothing.
-    func addNetdev(_ text: String, answer: @escaping ([String]) -> Void) throws(EmulationError) {
-        let list = try read("netdev_add") { () throws(OptionError) in
-            let list = try NetdevOption.list(text)
-            if let id = try NetdevOption.id(list), topology.netdev(named: id) != nil {
-                throw OptionError("Duplicate ID '\(id)' for netdev")
-            }
-            return list
-        }
-        let plan = try checked { () throws(OptionError) in
-            try NetdevOption.plan(list, location: nil)
-        }
-        let client = try checked { () throws(OptionError) in
-            try topology.add(plan, random: { UInt8.random(in: 0..<100) })
+extension Network {
+    /// Makes a back-end and starts it. `done` when it works, or with the reason why it never will; then nothing of it
+    /// is left.
+    func add(_ plan: NetdevPlan, done: @escaping (EmulationError?) -> Void) throws(EmulationError) {
+        let client = try EmulationError.wrapping { () throws(OptionError) in
+            try topology.add(plan, random: { 0 })
         }
         do throws(EmulationError) {
-            guard let netdev = try makeNetdev(client, plan) else { return answer([]) }
-            awaitedNetdevs[client] = answer
+            guard let netdev = try makeNetdev(client, plan) else { return done(nil) }
+            awaited[client] = done
             netdev.start()
-            settleAwaited(client)
+            if netdev.isReady { awaited.removeValue(forKey: client)?(nil) }
         } catch {
             forgetNetdev(client)
             throw error
@@ -28,35 +19,14 @@ extension Emulation {
     }
 
     /// Answers to whoever added the back-end, once that is ready or has failed.
-    func settleAwaited(_ id: ClientID) {
-        guard let netdev = netdevs[id], netdev.isReady || netdev.failure != nil,
-            let answer = awaitedNetdevs.removeValue(forKey: id)
-        else { return }
-        guard let failure = netdev.failure else { return answer([]) }
-        forgetNetdev(id)
-        answer(failure.monitorLines)
-    }
-
-    /// `device_add`.
-    func addDevice(_ text: String) throws(EmulationError) {
-        let list = try read("device_add") { () throws(OptionError) in
-            try KeyValueList(parsing: text, implied: "driver")
+    func settleAwaited(_ id: ClientID, _ event: NetdevEvent) {
+        if case .failed(let reason) = event {
+            guard let done = awaited.removeValue(forKey: id) else { return }
+            forgetNetdev(id)
+            return done(reason)
         }
-        let id = try read("device_add") { () throws(OptionError) in
-            try list["id"].map { id throws(OptionError) in try Value.identifier(id) }
-        }
-        let plan = try checked { () throws(OptionError) in
-            try DeviceOption.plan(list, id: id, location: nil)
-        }
-        let client = try checked { () throws(OptionError) in
-            try topology.add(plan, random: { 0 })
-        }
-        guard let client else { return }
-        for warning in CardTables.device.warnings(of: list) { StandardStream.error.warn(warning) }
-        do throws(EmulationError) { try makeCard(client, plan) } catch {
-            topology.removeCard(client)
-            throw error
-        }
+        guard netdevs[id]?.isReady == true else { return }
+        awaited.removeValue(forKey: id)?(nil)
     }
 
     /// A back-end that never came up goes from the topology.
@@ -66,26 +36,50 @@ extension Emulation {
         _ = try? topology.removeNetdev(name)
     }
 
-    /// Reads a command's arguments; what cannot be read is told in QEMU's other form.
-    private func read<T>(_ command: String, _ body: () throws(OptionError) -> T) throws(EmulationError) -> T {
-        do throws(OptionError) { return try body() } catch {
-            var failure = EmulationError(error)
-            failure.command = command
-            throw failure
+    /// Ends a back-end. A card that hangs on it stays, without a carrier, and shows what it hung on.
+    func removeNetdev(_ name: String) throws(EmulationError) {
+        guard topology.netdev(named: name) != nil else { throw .noDevice(name) }
+        let client = try EmulationError.wrapping { () throws(OptionError) in try topology.removeNetdev(name) }
+        if let card = card(of: client.id) { card.disconnect {} }
+        endNetdev(client.id)
+    }
+
+    /// Makes a card and shows it to the guest.
+    func add(_ plan: CardPlan) throws(EmulationError) {
+        let client = try EmulationError.wrapping { () throws(OptionError) in
+            try topology.add(plan, random: { 0 })
+        }
+        guard let client else { return }
+        do throws(EmulationError) { try makeCard(client, plan) } catch {
+            topology.removeCard(client)
+            throw error
         }
     }
 
-    func checked<T>(_ body: () throws(OptionError) -> T) throws(EmulationError) -> T {
-        do throws(OptionError) { return try body() } catch { throw EmulationError(error) }
+    /// Asks the guest to let go of a card; when it has, the card goes (`cardRemoved`), and with it a back-end that was
+    /// removed before.
+    func removeCard(_ name: String) throws(EmulationError) {
+        guard let client = topology.card(named: name), let card = cards[client.id] else { throw .noDevice(name) }
+        guard leavingCards.insert(client.id).inserted else {
+            throw EmulationError(text: "Device \(name) is already in the process of unplug")
+        }
+        site.guest.unplug(card.device) { [weak self] in self?.cardLeft(client.id) }
     }
 
-    /// `chardev-add`.
-    func addChardev(_ text: String) throws(EmulationError) {
-        let plan = try checked { () throws(OptionError) in try ChardevOption.plan(text, location: nil) }
-        try chardevs.add(plan)
-        if let reason = chardevs.start(plan.id) {
-            try? chardevs.remove(plan.id)
-            throw EmulationError(text: reason)
-        }
+    private func cardLeft(_ id: ClientID) {
+        leavingCards.remove(id)
+        guard let card = cards.removeValue(forKey: id) else { return }
+        if let netdev = topology.removeCard(id) { endNetdev(netdev) }
+        card.disconnect {}
+        onEvent?(.cardRemoved(card.name))
+    }
+
+    /// Pulls a cable or plugs it in: of a card, of the card that hangs on a back-end, or of a back-end without one.
+    func setLink(_ name: String, isUp: Bool) throws(EmulationError) {
+        guard let client = topology.client(named: name) else { throw .noDevice(name) }
+        if let card = cards[client.id] { return card.setLink(card: isUp) }
+        if let card = card(of: client.id) { return card.setLink(peer: isUp) }
+        if isUp { unplugged.remove(client.id) } else { unplugged.insert(client.id) }
+        updateLink(of: client.id)
     }
 }

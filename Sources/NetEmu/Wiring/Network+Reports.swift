@@ -1,40 +1,39 @@
-// `info stats`: what cards and back-ends have moved, dropped and signalled. QEMU has no such command; what is
-// counted is what this process sees: of rings that another process works on, the signals.
+// What is shown of a running network, as values: `info network`, and what cards and back-ends have moved, dropped and
+// signalled. What is counted is what this process sees: of rings that another process works on, the signals.
 
 import Link
 import Virtio
 
-extension Emulation {
+/// What a client has moved.
+enum TrafficReport: Sendable {
+    case queue(card: String, CardQueue)
+    /// A link, seen from the back-end.
+    case link(netdev: String, fromGuest: LinkCounters, toGuest: LinkCounters)
+    /// Another process works on the card's rings.
+    case elsewhere(netdev: String)
+}
+
+extension Network {
+    var report: NetworkReport {
+        topology.report(
+            info: { self.netdevs[$0.id]?.info ?? "" },
+            filters: { client in self.captures.filter { $0.netdev == client.id }.map(\.plan) })
+    }
+
     /// - Parameter name: of one client; nil for all.
-    func statistics(of name: String?) throws(EmulationError) -> [String] {
+    func traffic(of name: String?) throws(EmulationError) -> [TrafficReport] {
         let wanted = topology.clients.filter { !$0.isDeleted && (name == nil || $0.name == name) }
-        if let name, wanted.isEmpty { throw EmulationError(text: "Device '\(name)' not found") }
+        if let name, wanted.isEmpty { throw .noDevice(name) }
         return wanted.flatMap { client in
-            if let card = cards[client.id] { return lines(of: card) }
-            return netdevs[client.id].map { lines(of: $0, client.name) } ?? []
-        }
-    }
-
-    private func lines(of card: NetworkCard) -> [String] {
-        card.device.queues.map { queue in
-            var line = "\(card.name): queue=\(queue.number),\(queue.direction)"
-            line += ",kicks=\(queue.kicks),calls=\(queue.calls)"
-            if let counters = queue.frames {
-                line += ",frames=\(counters.frames),bytes=\(counters.bytes)"
-                line += ",malformed=\(counters.malformed),too-long=\(counters.tooLong)"
+            if let card = cards[client.id] {
+                return card.device.queues.map { TrafficReport.queue(card: card.name, $0) }
             }
-            return line
+            return netdevs[client.id].map { [traffic(of: $0, client.name)] } ?? []
         }
     }
 
-    private func lines(of netdev: any Netdev, _ name: String) -> [String] {
-        guard case .frames(let link) = netdev.door else { return ["\(name): on the card's rings, in another process"] }
-        func text(_ counters: LinkCounters) -> String {
-            "frames=\(counters.frames),bytes=\(counters.bytes),dropped-link-down=\(counters.droppedWhileDown),"
-                + "blocked=\(counters.blocked)"
-        }
-        return [
-            "\(name): from-guest,\(text(link.counters(.card)))", "\(name): to-guest,\(text(link.counters(.netdev)))",
-        ]
+    private func traffic(of netdev: any Netdev, _ name: String) -> TrafficReport {
+        guard case .frames(let link) = netdev.door else { return .elsewhere(netdev: name) }
+        return .link(netdev: name, fromGuest: link.counters(.card), toGuest: link.counters(.netdev))
     }
 }

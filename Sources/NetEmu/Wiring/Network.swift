@@ -1,14 +1,61 @@
-// Cards and back-ends: made, joined, taken away, in the order and by the rules of the topology.
+// The network at run time: cards, back-ends, hubs and captures, made, joined and taken away in the order and by the
+// rules of the topology. Beside this file: what comes and goes later (+HotPlug), captures (+Captures), what is shown
+// of it (+Reports). It does not know who asks, nor what becomes of netemu when something fails: it tells.
 
 import Link
 import Linux
-import Netdevs
 import Virtio
 
-extension Emulation {
-    /// Makes what the command line asked for.
-    func makeNetwork() throws(EmulationError) {
-        for step in configuration.network {
+/// What changed in the network.
+enum NetworkEvent: Equatable {
+    /// A back-end tells something of itself; its cable is up to date already.
+    case netdev(ClientID, NetdevEvent)
+    /// The guest has let go of a card, and it has gone.
+    case cardRemoved(String)
+}
+
+/// Cards and back-ends that are there, and how they hang together.
+final class Network {
+    /// What a network is made of, and where.
+    struct Site {
+        let memory: GuestMemory
+        let reactor: Reactor
+        let chardevs: ChardevTable
+        let programs: NetdevPrograms
+        let guest: any Guest
+        let voice: Voice
+        /// The kinds of back-end that can be added.
+        var kinds = NetdevKinds.all
+    }
+
+    let site: Site
+    var topology: Topology
+    var netdevs: [ClientID: any Netdev] = [:]
+    var cards: [ClientID: NetworkCard] = [:]
+    private var hubs: [Int32: Hub] = [:]
+    /// Back-ends without a card whose cable `set_link` pulled.
+    var unplugged: Set<ClientID> = []
+    /// Back-ends that were removed and have not ended yet.
+    private var ending: [any Netdev] = []
+    var captures: [Capture] = []
+    /// Back-ends whose adding is not answered yet.
+    var awaited: [ClientID: (EmulationError?) -> Void] = [:]
+    /// Cards that the guest was asked to let go of.
+    var leavingCards: Set<ClientID> = []
+    /// Cards move nothing, those that come included.
+    private var isSuspended = false
+    var onEvent: ((NetworkEvent) -> Void)?
+
+    init(_ site: Site, _ topology: Topology = Topology()) {
+        self.site = site
+        self.topology = topology
+    }
+
+    // MARK: making
+
+    /// Makes what the command line asked for; nothing is started.
+    func make(_ steps: [NetworkStep]) throws(EmulationError) {
+        for step in steps {
             switch step {
             case .netdev(let id, let plan): try makeNetdev(id, plan)
             case .card(let id, let plan): try makeCard(id, plan)
@@ -21,11 +68,7 @@ extension Emulation {
     func makeNetdev(_ id: ClientID, _ plan: NetdevPlan) throws(EmulationError) -> (any Netdev)? {
         guard let client = topology[id] else { return nil }
         let netdev = try netdev(for: client, plan)
-        netdev.onChange = { [weak self, weak netdev] in
-            guard let self, let netdev else { return }
-            self.updateLink(of: id)
-            self.netdevChanged(id, netdev)
-        }
+        netdev.onEvent = { [weak self] in self?.netdevSaid(id, $0) }
         netdevs[id] = netdev
         // A back-end of -net is on a hub from the start.
         if let peer = client.peer.flatMap({ topology[$0] }), peer.hub != nil, netdevs[peer.id] == nil {
@@ -36,21 +79,21 @@ extension Emulation {
 
     private func netdev(for client: NetClient, _ plan: NetdevPlan) throws(EmulationError) -> any Netdev {
         guard case .backEnd(let kind) = plan.wanted else { return makeHubPort(client) }
-        let site = NetdevSite(
-            name: client.name, location: plan.location, memory: memory, reactor: reactor, chardevs: chardevs,
-            programs: programs)
-        do throws(EmulationError) { return try kind.make(site) } catch { throw error.located(at: plan.location) }
+        let place = NetdevSite(
+            name: client.name, location: plan.location, memory: site.memory, reactor: site.reactor,
+            chardevs: site.chardevs, programs: site.programs, voice: site.voice)
+        do throws(EmulationError) { return try kind.make(place) } catch { throw error.located(at: plan.location) }
     }
 
     /// The port of a hub, around the link of the back-end that hangs on it, or waiting for a card.
     @discardableResult
-    func makeHubPort(_ client: NetClient) -> HubPortNetdev {
+    private func makeHubPort(_ client: NetClient) -> HubPortNetdev {
         let number = client.hub ?? 0
         let hub = hubs[number] ?? Hub()
         hubs[number] = hub
         var link: FrameLink?
         if let peer = client.peer, case .frames(let own)? = netdevs[peer]?.door { link = own }
-        let port = HubPortNetdev(number, hub, behind: link, on: reactor)
+        let port = HubPortNetdev(number, hub, behind: link, on: site.reactor)
         netdevs[client.id] = port
         return port
     }
@@ -59,19 +102,33 @@ extension Emulation {
     func makeCard(_ id: ClientID, _ plan: CardPlan) throws(EmulationError) {
         guard let client = topology[id], let identity = CardIdentity(client, plan.settings) else { return }
         do throws(EmulationError) {
-            let card = NetworkCard(identity, try guest.plug(identity), on: reactor)
+            let card = NetworkCard(identity, try site.guest.plug(identity), on: site.reactor)
             do throws(EmulationError) { try connect(card, client) } catch {
-                guest.unplug(card.device) {}
+                site.guest.unplug(card.device) {}
                 throw error
             }
             cards[id] = card
-            if runState == .paused { card.device.suspend {} }
-        } catch { throw EmulationError(location: plan.location, text: error.text, hints: error.hints) }
+            if isSuspended { card.device.suspend {} }
+        } catch { throw error.located(at: plan.location) }
     }
 
     private func connect(_ card: NetworkCard, _ client: NetClient) throws(EmulationError) {
         guard let peer = client.peer.flatMap({ topology[$0] }) else { return card.connectToNothing() }
         try card.connect(to: netdevs[peer.id] ?? makeHubPort(peer))
+    }
+
+    // MARK: running
+
+    func start() { for netdev in netdevs.values { netdev.start() } }
+
+    /// The start need not wait for a back-end any more.
+    var isReady: Bool { netdevs.values.allSatisfy(\.isReady) }
+
+    private func netdevSaid(_ id: ClientID, _ event: NetdevEvent) {
+        updateLink(of: id)
+        settleAwaited(id, event)
+        if event == .ended { ending.removeAll { $0.isGone } }
+        onEvent?(.netdev(id, event))
     }
 
     /// A back-end came up or went down, or somebody pulled its cable.
@@ -84,22 +141,44 @@ extension Emulation {
     /// The card that hangs on a back-end.
     func card(of netdev: ClientID) -> NetworkCard? { topology[netdev]?.peer.flatMap { cards[$0] } }
 
+    /// The cards move nothing from now on, nor do those that come; `done` when that is so.
+    func suspendCards(_ done: @escaping () -> Void) {
+        isSuspended = true
+        var moving = cards.count
+        guard moving > 0 else { return done() }
+        for card in cards.values {
+            card.device.suspend {
+                moving -= 1
+                if moving == 0 { done() }
+            }
+        }
+    }
+
+    func resumeCards() {
+        guard isSuspended else { return }
+        isSuspended = false
+        for card in cards.values { card.device.resume() }
+    }
+
+    // MARK: the end
+
     /// A back-end leaves the topology's list or loses its card: it ends.
     func endNetdev(_ id: ClientID) {
         guard let netdev = netdevs.removeValue(forKey: id) else { return }
-        removeFilters(of: id)
+        removeCaptures(of: id)
         unplugged.remove(id)
-        endingNetdevs.append(netdev)
+        ending.append(netdev)
         netdev.stop()
-        if let chardev = netdev.chardev { chardevs.giveBack(chardev) }
-        endingNetdevs.removeAll { $0.isGone }
+        if let chardev = netdev.chardev { site.chardevs.giveBack(chardev) }
+        ending.removeAll { $0.isGone }
     }
 
-    /// The guest has let go of a card: it and a back-end that was removed before go.
-    func removeCard(_ id: ClientID) {
-        leavingCards.remove(id)
-        guard let card = cards.removeValue(forKey: id) else { return }
-        if let netdev = topology.removeCard(id) { endNetdev(netdev) }
-        card.disconnect {}
-    }
+    /// Ends every back-end; `isGone` follows.
+    func stop() { for netdev in netdevs.values { netdev.stop() } }
+
+    /// No back-end holds anything any more.
+    var isGone: Bool { netdevs.values.allSatisfy(\.isGone) && ending.allSatisfy(\.isGone) }
+
+    /// Writes what captures have not written yet.
+    func close() { for capture in captures { capture.end() } }
 }

@@ -3,41 +3,58 @@
 /// QEMU's run states, as far as netemu has them.
 enum RunState: String {
     /// `-S`, before the first `cont`.
-    case prelaunch = "paused (prelaunch)"
+    case prelaunch
     case running
     case paused
 }
 
-extension Emulation {
+/// What changed of the run state.
+enum RunEvent: Equatable {
+    case resumed
+    /// The guest stands still and nobody works on its rings.
+    case stopped
+    case reset
+}
+
+/// Starts, stops and resets the guest and its cards.
+final class RunControl {
+    private let guest: any Guest
+    private let network: Network
+    private(set) var state = RunState.prelaunch
+    /// Before everything is ready nothing runs, whoever is at a monitor already; nor once netemu ends.
+    var isAllowed = false
+    var onEvent: ((RunEvent) -> Void)?
+
+    init(_ guest: any Guest, _ network: Network) {
+        self.guest = guest
+        self.network = network
+    }
+
     /// The guest runs, or goes on.
-    func resumeGuest() {
-        // Before everything is ready nothing runs, whoever is at a monitor already.
-        guard phase == .running, runState != .running else { return }
-        if runState == .paused { for card in cards.values { card.device.resume() } }
-        runState = .running
+    func resume() {
+        guard isAllowed, state != .running else { return }
+        network.resumeCards()
+        state = .running
         guest.resume()
+        onEvent?(.resumed)
     }
 
-    /// The guest stands still, and then its rings are worked on no more; `done` when both are so.
-    func pauseGuest(_ done: @escaping () -> Void) {
-        guard runState == .running else { return done() }
-        runState = .paused
+    /// The guest stands still, and then its rings are worked on no more; `done` when both are so, or when it was
+    /// resumed before that.
+    func pause(_ done: @escaping () -> Void) {
+        guard state == .running else { return done() }
+        state = .paused
         guest.pause { [weak self] in
-            guard let self, self.runState == .paused else { return done() }
-            self.suspend(Array(self.cards.values), done)
-        }
-    }
-
-    private func suspend(_ cards: [NetworkCard], _ done: @escaping () -> Void) {
-        var moving = cards.count
-        guard moving > 0 else { return done() }
-        for card in cards {
-            card.device.suspend {
-                moving -= 1
-                if moving == 0 { done() }
+            guard let self, self.state == .paused else { return done() }
+            self.network.suspendCards {
+                if self.state == .paused { self.onEvent?(.stopped) }
+                done()
             }
         }
     }
 
-    func resetGuest() { guest.reset() }
+    func reset() {
+        guest.reset()
+        onEvent?(.reset)
+    }
 }

@@ -10,4 +10,6 @@ struct PasstLaunch {
     let files: PasstFiles
     let directory: RuntimeDirectory
     let tools: PasstTools
+    /// For what passt and netemu say of it.
+    let voice: Voice
 }

@@ -40,8 +40,8 @@ struct StreamKind: NetdevKind {
     func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev {
         let netdev = StreamNetdev(address, isServer ? .server : .client(reconnect: reconnect), on: site.reactor)
         let name = site.name
-        let warnings = LimitedWarnings(on: site.reactor)
+        let warnings = LimitedWarnings(on: site.reactor, say: site.voice.warn)
         netdev.onNotice = { warnings.warn("\(name): \($0)") }
-        return netdev
+        return StreamBackEnd(netdev)
     }
 }

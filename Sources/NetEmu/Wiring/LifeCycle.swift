@@ -1,0 +1,139 @@
+// The life of netemu: back-ends first, then the guest and whoever is at a monitor; what ends it, with which status,
+// and in which order things go then. What runs, and how commands change it, is others' business.
+
+import Linux
+
+/// From the start to the end, in one place.
+final class LifeCycle {
+    enum Phase {
+        case starting, running
+        /// The guest says good-bye; back-ends still carry its frames.
+        case parting
+        case ending
+    }
+
+    /// What it starts and ends.
+    struct Parts {
+        let guest: any Guest
+        let network: Network
+        let chardevs: ChardevTable
+        let run: RunControl
+        let reactor: Reactor
+        let voice: Voice
+    }
+
+    /// What the command line says of it.
+    struct Terms {
+        /// The guest has a task, with whose status netemu ends.
+        var hasTask = false
+        /// `-S`: the guest waits for `cont`.
+        var isStopped = false
+        /// Of netemu's own failure.
+        var failureStatus: Int32 = 1
+        /// Said once everything has been made.
+        var warnings: [String] = []
+    }
+
+    private let parts: Parts
+    private let terms: Terms
+    /// Everything is set up; called once, before the guest starts.
+    var onRunning: (() throws(EmulationError) -> Void)?
+    private(set) var phase = Phase.starting
+    private(set) var exitStatus: Int32 = 0
+
+    /// The guest's connections are closed within this time, or reset.
+    private static let partingPatience: UInt64 = 500_000_000
+    /// Then everything ends within this time, whatever a back-end does: two seconds in all.
+    private static let endPatience: UInt64 = 1_400_000_000
+
+    init(_ parts: Parts, _ terms: Terms) {
+        self.parts = parts
+        self.terms = terms
+        parts.chardevs.onExit = { [weak self] in self?.end(status: 0) }
+        parts.chardevs.onChange = { [weak self] in self?.chardevsChanged() }
+    }
+
+    // MARK: start
+
+    /// Starts the back-ends; guest and monitors follow when every one is ready.
+    func start() {
+        parts.chardevs.startSockets()
+        if let failure = parts.chardevs.failure { return fail(failure) }
+        parts.network.start()
+        for name in parts.chardevs.awaited { parts.voice.say("info: netemu waiting for connection on: \(name)") }
+        goOnWhenReady()
+    }
+
+    private func chardevsChanged() {
+        guard phase == .starting else { return }
+        if let failure = parts.chardevs.failure { fail(failure) } else { goOnWhenReady() }
+    }
+
+    private func goOnWhenReady() {
+        guard phase == .starting, parts.network.isReady, parts.chardevs.awaited.isEmpty else { return }
+        for warning in terms.warnings { parts.voice.warn(warning) }
+        do throws(EmulationError) { try onRunning?() } catch { return fail(error) }
+        phase = .running
+        parts.run.isAllowed = true
+        if !terms.isStopped { parts.run.resume() }
+        parts.chardevs.start()
+    }
+
+    // MARK: what may end it
+
+    func networkSaid(_ event: NetworkEvent) {
+        guard case .netdev(_, let news) = event else { return }
+        switch news {
+        case .failed(let error): if phase == .starting { fail(error) }
+        case .connected, .disconnected: goOnWhenReady()
+        case .ended: if phase == .ending, parts.network.isGone { parts.reactor.stop() }
+        }
+    }
+
+    /// netemu, or its guest, cannot do what it is for.
+    func fail(_ error: EmulationError) {
+        guard phase == .starting || phase == .running else { return }
+        parts.voice.write(error.message + "\n")
+        end(status: terms.failureStatus)
+    }
+
+    /// What a signal asks for.
+    func handle(_ signal: ProgramSignals.Meaning) {
+        switch signal {
+        case .stop: parts.chardevs.standard?.suspend()
+        case .resume: parts.chardevs.standard?.resume()
+        case .end(let number, let sender):
+            let from = sender > 0 ? " from pid \(sender)" : ""
+            parts.voice.say("terminating on signal \(number)\(from)")
+            end(status: terms.hasTask ? 128 + number : 0)
+        }
+    }
+
+    /// Without the minder no passt can be started, and none would be cleaned up.
+    func minderEnded() {
+        guard phase == .starting || phase == .running else { return }
+        parts.voice.say("the process that minds netemu's children has ended")
+        end(status: terms.failureStatus)
+    }
+
+    // MARK: the end
+
+    /// Ends the program: the first reason decides the status. What the guest has said is delivered before the
+    /// back-ends end, and what does not end by itself is reset, so that no peer waits for somebody who is gone.
+    func end(status: Int32) {
+        guard phase == .starting || phase == .running else { return }
+        phase = .parting
+        exitStatus = status
+        parts.run.isAllowed = false
+        parts.guest.end(within: Self.partingPatience) { [weak self] in self?.endBackEnds() }
+    }
+
+    private func endBackEnds() {
+        phase = .ending
+        parts.network.stop()
+        guard !parts.network.isGone else { return parts.reactor.stop() }
+        parts.reactor.schedule(atNanoseconds: parts.reactor.nowNanoseconds &+ Self.endPatience) { [weak self] in
+            self?.parts.reactor.stop()
+        }
+    }
+}
