@@ -22,7 +22,7 @@ test: ## install and fetch the peers, then lint and run every test
 lint: ## format, import arrows
 	@scripts/lint
 
-bench: release ## measure, print the table of the README
+bench: release ## measure, print the tables of docs/performance.md
 	@scripts/peers
 	@scripts/bench
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -112,6 +113,11 @@ ssize_t ne_receive_fds(int socket, const struct iovec *iov, size_t iov_count,
         }
     }
     return n;
+}
+
+int ne_processor_count(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 uint64_t ne_monotonic_ns(void) {

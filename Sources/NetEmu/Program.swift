@@ -44,6 +44,7 @@ public enum Program {
         do {
             let signals = try ProgramSignals()
             let reactor = try Reactor()
+            if getenv("NETEMU_SPIN").map({ String(cString: $0) }) != "off" { reactor.spin = .forThisProcess() }
             let doors = Emulation.Doors(programs: programs, voice: .standardError)
             let emulation = try Emulation(configuration, doors, on: reactor)
             let life = emulation.life

@@ -32,6 +32,13 @@ enum Bench {
             Measurement(name: "command-line", run: CommandLineBench.run),
         ] + TCPBench.benches
 
+    /// The path of this program.
+    static var program: String {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        return String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     static func main(arguments: [String]) -> Int32 {
         switch (arguments.first, arguments.dropFirst().first) {
         case ("gates", nil): for gate in gates { say(gate.name) }
@@ -42,6 +49,7 @@ enum Bench {
         case ("bench", let name?):
             guard let bench = benches.first(where: { $0.name == name }) else { return unknown("bench", name) }
             return bench.run()
+        case ("echo-client", _?): return EchoClient.run(arguments.dropFirst())
         default:
             complain("usage: netemu-bench gates | benches | gate NAME | bench NAME")
             return 2

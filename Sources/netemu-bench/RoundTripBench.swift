@@ -2,6 +2,7 @@
 // together here from the rooms alone, as somebody would who embeds them: memory, device, front-end, node, reactor.
 
 import Bytes
+import Glibc
 import GuestNode
 import Link
 import Linux
@@ -20,8 +21,9 @@ final class EmbeddedNode {
     private var isTurnPlanned = false
 
     /// - Parameter socket: connected to a vhost-user back-end.
-    init(socket: consuming FileDescriptor) throws {
+    init(socket: consuming FileDescriptor, isSpinning: Bool = true) throws {
         reactor = try Reactor()
+        if isSpinning { reactor.spin = .forThisProcess() }
         let memory = try GuestMemory(size: 64 << 20)
         let mac = MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)
         device = try NetDevice(model: NetDeviceModel(mac: mac), memory: memory)
@@ -64,29 +66,66 @@ final class EmbeddedNode {
 }
 
 enum RoundTripBench {
-    static let count = 20_000
+    static let count = 10_000
 
+    /// The node with and without spinning, and pasta's own way over its tap with a plain socket: interleaved.
     @Sendable static func run() -> Int32 {
         NodeBench.guarded {
-            let times = try withTemporaryDirectory { directory in
-                try withNamespace(as: .mapped) { namespace in try measure(namespace, directory) }
+            var spinning: [Double] = []
+            var sleeping: [Double] = []
+            var tap: [Double] = []
+            for _ in 0..<3 {
+                spinning += try inNamespace { try throughPasst($0, $1, isSpinning: true) }
+                sleeping += try inNamespace { try throughPasst($0, $1, isSpinning: false) }
+                tap += try inNamespace(throughPasta)
             }
-            Bench.say("| round trips of 1 byte, node → passt → host → node | p50 µs | p99 µs |")
-            Bench.say("|---|---|---|")
-            Bench.say("| \(times.count) | \(fixed(median(times), 1)) | \(fixed(percentile(times, 0.99), 1)) |")
+            Bench.say("| round trips of 1 byte | n | p50 µs | p99 µs |")
+            Bench.say("|---|---:|---:|---:|")
+            say("node → vhost-user → passt → host and back", spinning)
+            say("the same, netemu sleeps at once", sleeping)
+            say("kernel socket → tap → pasta → host and back", tap)
         }
     }
 
-    private static func measure(_ namespace: Namespace, _ directory: TemporaryDirectory) throws -> [Double] {
-        let ground = try Ground(namespace, directory, services: ["echo:7007"])
-        _ = try namespace.start(
+    private static func say(_ name: String, _ times: [Double]) {
+        Bench.say("| \(name) | \(times.count) | \(fixed(median(times), 1)) | \(fixed(percentile(times, 0.99), 1)) |")
+    }
+
+    private static func inNamespace(_ body: (Ground, TemporaryDirectory) throws -> [Double]) throws -> [Double] {
+        try withTemporaryDirectory { directory in
+            try withNamespace(as: .mapped) { namespace in
+                try body(Ground(namespace, directory, services: ["echo:7007"]), directory)
+            }
+        }
+    }
+
+    private static func throughPasst(_ ground: Ground, _ directory: TemporaryDirectory, isSpinning: Bool) throws
+        -> [Double]
+    {
+        _ = try ground.namespace.start(
             [ground.passt, "--vhost-user", "-f", "-q", "-s", "socket", "-P", "pid"], directory: directory.path)
         for _ in 0..<500 where textOfFile(directory.path + "/pid")?.isEmpty != false { pause(milliseconds: 10) }
-        let embedded = try EmbeddedNode(socket: UnixSocket.connect(to: directory.path + "/socket"))
+        let socket = try UnixSocket.connect(to: directory.path + "/socket")
+        let embedded = try EmbeddedNode(socket: socket, isSpinning: isSpinning)
         guard try embedded.turn(atMost: 5, until: { embedded.node.isAddressed }) else {
             throw TestFailure(description: "no lease within 5 s")
         }
         return try roundTrips(embedded)
+    }
+
+    /// pasta is passt by another name; its client is this program in the namespace that pasta makes.
+    private static func throughPasta(_ ground: Ground, _ directory: TemporaryDirectory) throws -> [Double] {
+        let pasta = directory.path + "/pasta"
+        guard symlink(ground.passt, pasta) == 0 else { throw TestFailure(description: "no link for pasta") }
+        let words = [
+            pasta, "--config-net", "-f", "-q", "--", Bench.program, "echo-client", gateway, "7007", "\(count)",
+        ]
+        let (status, child) = try ground.namespace.run(words, seconds: 60)
+        let times = child.output.split(separator: "\n").compactMap { Double($0) }
+        guard status == .exited(0), times.count == count else {
+            throw TestFailure(description: "pasta: \(status)\n\(child.transcript)")
+        }
+        return times
     }
 
     private static func roundTrips(_ embedded: EmbeddedNode) throws -> [Double] {

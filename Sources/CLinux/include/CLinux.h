@@ -109,5 +109,8 @@ int ne_peer_credentials(int fd, struct ne_credentials *credentials);
 /// CLOCK_MONOTONIC in nanoseconds.
 uint64_t ne_monotonic_ns(void);
 
+/// How many processors this process may run on; 1 when the kernel does not say.
+int ne_processor_count(void);
+
 #pragma clang assume_nonnull end
 #endif

@@ -19,6 +19,8 @@ public final class Reactor {
     private var endOfTurn: [() -> Void] = []
     private var endOfTurnWork: [() -> Void] = []
     private var isStopping = false
+    /// Whether a wait begins awake. Set before the first turn; by default the loop sleeps at once.
+    public var spin = AdaptiveSpin()
 
     /// CLOCK_MONOTONIC at the start of this turn, in nanoseconds.
     public private(set) var nowNanoseconds: UInt64
@@ -104,14 +106,53 @@ public final class Reactor {
 
     /// Waits for readiness or the next timer (at most `maxWait`; nil is for ever) and handles it.
     public func turn(maxWaitNanoseconds maxWait: UInt64?) throws(SystemError) {
+        let last = nowNanoseconds
         nowNanoseconds = ne_monotonic_ns()
         guard let room = events.baseAddress else { return }
-        let count = ne_epoll_wait(epoll.raw, room, CInt(events.count), waitTime(maxWait))
+        let count = wait(into: room, for: waitTime(maxWait), afterWork: nowNanoseconds &- last)
         if count < 0, count != -EINTR { throw SystemError(call: "epoll_wait", code: -count) }
         nowNanoseconds = ne_monotonic_ns()
         for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
         fireTimers()
         finishTurn()
+    }
+
+    /// epoll_wait, perhaps asked several times before it may sleep.
+    private func wait(into room: UnsafeMutablePointer<epoll_event>, for time: Int64, afterWork work: UInt64) -> CInt {
+        let capacity = CInt(events.count)
+        guard time != 0 else { return ne_epoll_wait(epoll.raw, room, capacity, 0) }
+        let longest = min(spin.time(afterWork: work), time < 0 ? .max : UInt64(time))
+        if longest > 0 {
+            let count = spun(into: room, for: longest)
+            guard count == 0 else { return count }
+        }
+        let count = ne_epoll_wait(epoll.raw, room, capacity, longest == 0 ? time : left(of: time, after: longest))
+        if count > 0 { spin.slept(ne_monotonic_ns() &- nowNanoseconds, afterWork: work) }
+        return count
+    }
+
+    /// Asks again and again; 0 when nothing came in time, or the processor was taken away.
+    private func spun(into room: UnsafeMutablePointer<epoll_event>, for longest: UInt64) -> CInt {
+        let end = nowNanoseconds &+ longest
+        while nowNanoseconds < end {
+            let count = ne_epoll_wait(epoll.raw, room, CInt(events.count), 0)
+            let last = nowNanoseconds
+            nowNanoseconds = ne_monotonic_ns()
+            if nowNanoseconds &- last > AdaptiveSpin.longestGap {
+                spin.lostProcessor()
+                return count
+            }
+            guard count == 0 else {
+                spin.hit()
+                return count
+            }
+        }
+        spin.miss()
+        return 0
+    }
+
+    private func left(of time: Int64, after spun: UInt64) -> Int64 {
+        time < 0 ? -1 : max(0, time - Int64(spun))
     }
 
     private func waitTime(_ maxWait: UInt64?) -> Int64 {
