@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 RELEASE := --configuration release --static-swift-stdlib
 
-.PHONY: help run test lint bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
+.PHONY: help run lab test lint bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -15,6 +15,11 @@ run: setup ## build a release and show the main job in a namespace of its own
 	@scripts/peers --if-needed
 	@$(MAKE) --no-print-directory release
 	@scripts/demo
+
+lab: setup ## a shell in which every line of README and manual works as typed
+	@scripts/peers --if-needed
+	@$(MAKE) --no-print-directory release
+	@scripts/lab
 
 test: ## install and fetch the peers, then lint and run every test
 	@scripts/test

@@ -146,6 +146,14 @@ private func answerGET(_ fd: CInt) {
     let words = String(decoding: request, as: UTF8.self).split(separator: " ")
     let path = words.count > 1 ? words[1] : ""
     report("http: \(words.first ?? "") \(path)")
+    guard path != "/" else {
+        let page = "Hello from the host.\n"
+        let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: \(page.utf8.count)\r\n"
+        let text = Array((answer + "Connection: close\r\n\r\n" + page).utf8)
+        _ = text.withUnsafeBytes { writeAll(fd, $0) }
+        shutdown(fd, Int32(SHUT_WR))
+        return drain(fd)
+    }
     guard path.hasPrefix("/bytes/"), let count = Int(path.dropFirst(7)) else {
         let missing = Array("HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\nConnection: close\r\n\r\nnot found\n".utf8)
         _ = missing.withUnsafeBytes { writeAll(fd, $0) }

@@ -6,7 +6,7 @@
 //   sink:PORT          TCP: reads to the end
 //   half:PORT          TCP: closes its sending side, then reads to the end
 //   fast:PORT          TCP: sends for ever;   discard:PORT  TCP: reads without looking
-//   http:PORT          HTTP/1.1 GET /bytes/N: N bytes of the pattern
+//   http:PORT          HTTP/1.1 GET /bytes/N: N bytes of the pattern; /: a line
 //   dns:PORT           UDP: every A question gets 192.0.2.53, names under .invalid do not exist
 
 import Glibc
