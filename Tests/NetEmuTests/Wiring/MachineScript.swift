@@ -1,0 +1,73 @@
+// A network, its run control and a monitor in one process, with scripted parts.
+
+import Link
+import Linux
+import TestSupport
+import Virtio
+
+@testable import NetEmu
+
+/// Somebody at a monitor of an emulation without a process.
+final class MachineScript {
+    let reactor: Reactor
+    let guest = ScriptedGuest()
+    let network: Network
+    let run: RunControl
+    let machine: Machine
+    let session: MonitorSession
+    let said = SaidLines()
+    private(set) var events: [NetworkEvent] = []
+    private(set) var runEvents: [RunEvent] = []
+    private var shown = ""
+
+    /// - Parameter commands: typed at once; everything is ready, the guest runs.
+    init(_ commands: String..., isRunning: Bool = true) throws {
+        reactor = try Reactor()
+        let chardevs = ChardevTable(on: reactor)
+        network = Network(
+            Network.Site(
+                memory: try GuestMemory(size: 16 << 20), reactor: reactor, chardevs: chardevs,
+                programs: NetdevPrograms(), guest: guest, voice: said.voice, kinds: [ScriptedKind.self]))
+        run = RunControl(guest, network)
+        let parts = LifeCycle.Parts(
+            guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)
+        machine = Machine(
+            name: nil, memoryObjects: ["m0"], network: network, chardevs: chardevs, run: run,
+            life: LifeCycle(parts, LifeCycle.Terms()))
+        session = MonitorSession(target: machine, prompt: "> ")
+        network.onEvent = { [unowned self] in events.append($0) }
+        run.onEvent = { [unowned self] in runEvents.append($0) }
+        session.onOutput = { [unowned self] in take() }
+        run.isAllowed = isRunning
+        run.resume()
+        for command in commands { _ = type(command) }
+    }
+
+    private func take() { shown += String(decoding: session.takeOutput(), as: UTF8.self) }
+
+    /// Types a line; what was answered until now, the prompt when the session takes another command.
+    func type(_ line: String) -> [String] {
+        session.receive(Array(line.utf8))
+        take()
+        shown = ""
+        session.receive([10])
+        return answer()
+    }
+
+    /// What was answered since.
+    func answer() -> [String] {
+        take()
+        defer { shown = "" }
+        return shown.split(separator: "\r\n").map(String.init)
+    }
+
+    var info: [String] { type("info network").dropLast() }
+
+    func netdev(_ name: String) -> ScriptedNetdev? {
+        network.topology.netdev(named: name).flatMap { network.netdevs[$0.id] as? ScriptedNetdev }
+    }
+
+    func id(_ name: String) -> ClientID? { network.topology.client(named: name)?.id }
+
+    func card(_ name: String) -> ScriptedCard? { guest.cards.first { $0.name == name } }
+}
