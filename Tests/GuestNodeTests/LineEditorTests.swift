@@ -38,6 +38,7 @@ private struct Screen {
             }
             switch next {
             case "D": column = max(0, column - number)
+            case "C": column = min(cells.count, column + number)
             case "K": cells = Array(cells[..<min(column, cells.count)])
             case "H": column = 0
             case "J": cells = []
@@ -49,9 +50,11 @@ private struct Screen {
 }
 
 private struct Typist {
-    var editor = LineEditor()
+    var editor = LineEditor(for: .shell)
     var screen = Screen()
     var events: [LineEditor.Event] = []
+    /// Bytes that were sent to the terminal.
+    var shown = 0
 
     mutating func type(_ text: String) { type(Array(text.utf8)) }
 
@@ -59,9 +62,26 @@ private struct Typist {
         for byte in bytes {
             var echo = ""
             let event = editor.accept(byte, echo: &echo)
-            screen.show(echo)
+            editor.show(&echo)
+            show(echo)
             if event != .none { events.append(event) }
         }
+    }
+
+    /// What comes in one piece is shown in one.
+    mutating func paste(_ text: String) {
+        var echo = ""
+        for byte in text.utf8 {
+            let event = editor.accept(byte, echo: &echo)
+            if event != .none { events.append(event) }
+        }
+        editor.show(&echo)
+        show(echo)
+    }
+
+    private mutating func show(_ echo: String) {
+        shown += echo.utf8.count
+        screen.show(echo)
     }
 }
 
@@ -156,6 +176,64 @@ struct LineEditorTests {
         typist.type(String(repeating: "a", count: LineEditor.lineLimit + 3))
         #expect(typist.editor.text.utf8.count == LineEditor.lineLimit)
         #expect(typist.screen.bells == 3)
+    }
+
+    @Test("what is typed is echoed once: a line of thousands of characters costs as many bytes, key by key or pasted")
+    func linear() {
+        var typist = Typist()
+        let line = String(repeating: "a", count: 4000)
+        typist.type(line)
+        #expect(typist.shown == 4000 && String(typist.screen.cells) == line)
+        var pasting = Typist()
+        pasting.paste(line)
+        #expect(pasting.shown == 4000)
+        // A key that moves costs one sequence, however long the line is.
+        typist.type("\u{01}\u{05}")
+        #expect(typist.shown == 4000 + 2 * "\u{1b}[4000D".utf8.count)
+    }
+
+    @Test("of keys that come together only what they come to is shown")
+    func together() {
+        var typist = Typist()
+        typist.paste(String(repeating: "a", count: 2000) + "\r")
+        let before = typist.shown
+        typist.paste(String(repeating: Self.up + "\u{15}", count: 500))
+        #expect(typist.shown == before && typist.editor.text == "")
+        typist.paste(String(repeating: "b", count: 2000) + "\u{01}" + String(repeating: "c", count: 2000))
+        #expect(typist.shown <= before + 4020 && String(typist.screen.cells) == typist.editor.text)
+    }
+
+    @Test("where nobody looks each line is shown once, whole, and without a control sequence")
+    func scripted() {
+        var typist = Typist()
+        typist.editor.isScripted = true
+        typist.type("ab\u{01}\tx\u{0c}\r")
+        typist.type(Self.up + "\r")
+        typist.type(String(repeating: "y", count: 5000) + "\r")
+        #expect(typist.screen.lines == [" xab", " xab", String(repeating: "y", count: LineEditor.lineLimit)])
+        #expect(typist.shown == 5 + 5 + LineEditor.lineLimit + 1 && typist.screen.bells == 0)
+    }
+
+    @Test("combining marks join the character before them, up to a bound")
+    func marks() {
+        var typist = Typist()
+        typist.type("e\u{301}x\u{7f}")
+        #expect(typist.editor.text == "e\u{301}")
+        typist.type(String(repeating: "\u{301}", count: 1000))
+        #expect(typist.editor.text.utf8.count <= LineEditor.characterLimit && typist.screen.bells > 0)
+        typist.type("\u{7f}")
+        #expect(typist.editor.text == "")
+    }
+
+    @Test("for a monitor Tab asks for completion, and Ctrl-C and Ctrl-D end nothing")
+    func monitor() {
+        var typist = Typist()
+        typist.editor = LineEditor(for: .monitor, lineEnd: "\n")
+        typist.type("in\u{03}\u{04}\tx")
+        #expect(typist.events == [.completion("in")] && typist.editor.text == "inx")
+        typist.editor.forget()
+        typist.type("\u{04}y\r")
+        #expect(typist.events == [.completion("in"), .line("y")])
     }
 
     @Test("Ctrl-L shows prompt and line again")

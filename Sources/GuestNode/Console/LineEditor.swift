@@ -1,166 +1,196 @@
-// The console's line discipline: keys change a line, the terminal is told what to draw, finished
-// lines come out. Keys are those of every Unix terminal: Ctrl-A E B F K U W D C L P N, arrows.
-// It must not know the shell; a prompt is only text to redraw.
+// One line of input as it is typed, on the node's console and in a monitor: keys change the line, finished lines
+// come out. Keys are those of every Unix terminal: Ctrl-A E B F K U W D C L P N, arrows. It must not know who
+// reads the lines; a prompt is only text to show. What the terminal is sent is in LineEditor+Screen.
 
 /// A line being typed and the lines typed before.
-struct LineEditor: Equatable, Sendable {
-    enum Event: Equatable, Sendable {
+public struct LineEditor: Equatable, Sendable {
+    /// What came of a byte.
+    public enum Event: Equatable, Sendable {
         case none
         case line(String)
-        /// Ctrl-C
+        /// Ctrl-C. Shell only.
         case interrupt
-        /// Ctrl-D on an empty line
+        /// Ctrl-D on an empty line. Shell only.
         case endOfFile
+        /// Tab: the text before the cursor is to be completed. Monitor only.
+        case completion(String)
     }
 
-    static let lineLimit = 4096
-    static let historyLimit = 100
+    /// Who reads the lines: a shell knows Ctrl-C and Ctrl-D, and takes Tab for a blank; a monitor completes at Tab.
+    public enum Reader: Sendable { case shell, monitor }
 
-    /// Shown before the line; redrawn by Ctrl-L and after an erased line.
-    var prompt = ""
-    /// Lines go into the history while a shell reads them, not while a tool does.
-    var keepsHistory = true
+    /// Bytes of a line; what is typed beyond them rings the bell.
+    public static let lineLimit = 4096
+    public static let historyLimit = 64
+    /// Bytes of a character with its combining marks.
+    static let characterLimit = 32
 
-    private(set) var history: [String] = []
+    struct Line: Equatable, Sendable {
+        var bytes = 0
+        /// The line as characters, so that one step of the cursor is one character on the screen.
+        var characters: [Character] = []
+    }
+
+    /// What the terminal shows behind the prompt.
+    struct Screen: Equatable, Sendable {
+        var count = 0
+        var cursor = 0
+        /// So many characters stand there as they stand in the line.
+        var upToDate = 0
+    }
+
+    /// Shown before the line.
+    public var prompt = ""
+    /// What ends a line on the terminal.
+    public let lineEnd: String
+    /// Lines go into the history while this is so.
+    public var keepsHistory = true
+    /// Nobody looks at the line while it is typed: it is shown once, whole, at Enter, and nothing else is. Tab is a
+    /// blank then.
+    public var isScripted = false
+
+    private let reader: Reader
     private var decoder = KeyDecoder()
-    /// The line as characters, so that one step of the cursor is one character on the screen.
-    private var line: [Character] = []
-    private var cursor = 0
-    private var bytes = 0
-    /// Where in the history the line shown comes from; nil is the line being typed.
+    var line = Line()
+    var cursor = 0
+    var screen = Screen()
+    /// The bell is to ring.
+    var isRinging = false
+    private var lines: [Line] = []
+    /// Where in the history the line comes from; nil is the line being typed.
     private var recalled: Int?
-    private var typed: [Character] = []
+    private var typed = Line()
+
+    public init(for reader: Reader, lineEnd: String = "\n") {
+        self.reader = reader
+        self.lineEnd = lineEnd
+    }
 
     /// The line so far.
-    var text: String { String(line) }
+    public var text: String { String(line.characters) }
 
-    /// Takes one byte of input; what the terminal must be sent is appended to `echo`.
-    mutating func accept(_ byte: UInt8, echo: inout String) -> Event {
+    /// The lines typed before, oldest first; each once.
+    public var history: [String] { lines.map { String($0.characters) } }
+
+    /// Takes one byte of input. What must be shown before the next byte is taken is appended to `echo`; the rest is
+    /// shown by `show`, once for as many bytes as came together.
+    public mutating func accept(_ byte: UInt8, echo: inout String) -> Event {
         guard let key = decoder.accept(byte) else { return .none }
         switch key {
         case .enter: return finish(&echo)
-        case .control("c"):
-            echo += "^C\n"
+        case .tab where reader == .monitor && !isScripted: return .completion(String(line.characters[..<cursor]))
+        case .control("c") where reader == .shell:
+            showFinished(&echo, "^C")
             clear()
             return .interrupt
-        case .control("d"):
-            if line.isEmpty { return .endOfFile }
-            erase(forward: 1, &echo)
-        default: edit(key, &echo)
+        case .control("d") where reader == .shell && line.characters.isEmpty: return .endOfFile
+        case .control("l"): clearScreen(&echo)
+        default: edit(key)
         }
         return .none
     }
 
-    /// Shows the prompt and what was typed so far again, on the line where the cursor is.
-    func redraw(_ echo: inout String) {
-        echo += prompt + text
-        echo += back(line.count - cursor)
+    /// Puts text at the cursor, as if it were typed.
+    public mutating func insert(_ text: String) { for character in text { insert(Array(character.utf8)) } }
+
+    /// Drops the line and half a key: whoever typed them has gone. The history stays.
+    public mutating func forget() {
+        decoder = KeyDecoder()
+        clear()
     }
 
-    private mutating func edit(_ key: Key, _ echo: inout String) {
+    private mutating func edit(_ key: Key) {
+        let end = line.characters.count
         switch key {
-        case .character(let bytes): insert(bytes, &echo)
-        case .tab: insert([0x20], &echo)
-        case .backspace: erase(backward: 1, &echo)
-        case .delete: erase(forward: 1, &echo)
-        case .left, .control("b"): move(to: cursor - 1, &echo)
-        case .right, .control("f"): move(to: cursor + 1, &echo)
-        case .home, .control("a"): move(to: 0, &echo)
-        case .end, .control("e"): move(to: line.count, &echo)
-        case .control("u"): erase(backward: cursor, &echo)
-        case .control("k"): erase(forward: line.count - cursor, &echo)
-        case .control("w"): erase(backward: wordLength(), &echo)
-        case .up, .control("p"): recall(older: true, &echo)
-        case .down, .control("n"): recall(older: false, &echo)
-        case .control("l"):
-            echo += "\u{1b}[H\u{1b}[2J"
-            redraw(&echo)
+        case .character(let bytes): insert(bytes)
+        case .tab: insert([0x20])
+        case .backspace: erase(cursor - 1..<cursor)
+        case .delete, .control("d"): erase(cursor..<cursor + 1)
+        case .left, .control("b"): cursor = max(0, cursor - 1)
+        case .right, .control("f"): cursor = min(end, cursor + 1)
+        case .home, .control("a"): cursor = 0
+        case .end, .control("e"): cursor = end
+        case .control("u"): erase(0..<cursor)
+        case .control("k"): erase(cursor..<end)
+        case .control("w"): erase(startOfWord()..<cursor)
+        case .up, .control("p"): recall(older: true)
+        case .down, .control("n"): recall(older: false)
         default: break
         }
     }
 
     private mutating func finish(_ echo: inout String) -> Event {
-        echo += "\n"
+        showFinished(&echo, "")
         let done = text
-        if keepsHistory, done.contains(where: { $0 != " " }), history.last != done {
-            history.append(done)
-            if history.count > Self.historyLimit { history.removeFirst() }
+        if keepsHistory, line.characters.contains(where: { $0 != " " }) {
+            lines.removeAll { $0 == line }
+            lines.append(line)
+            if lines.count > Self.historyLimit { lines.removeFirst() }
         }
         clear()
         return .line(done)
     }
 
     private mutating func clear() {
-        line = []
+        line = Line()
         cursor = 0
-        bytes = 0
+        screen = Screen()
+        isRinging = false
         recalled = nil
-        typed = []
+        typed = Line()
     }
 
-    private mutating func insert(_ new: [UInt8], _ echo: inout String) {
-        guard bytes + new.count <= Self.lineLimit else {
-            echo += "\u{07}"
+    private mutating func insert(_ new: [UInt8]) {
+        guard line.bytes + new.count <= Self.lineLimit else {
+            isRinging = true
             return
         }
-        bytes += new.count
-        if cursor == line.count, new.count == 1, let byte = new.first {
-            // Plain typing.
-            line.append(Character(UnicodeScalar(byte)))
-            cursor += 1
-            echo.unicodeScalars.append(UnicodeScalar(byte))
-            return
+        if new.count > 1, cursor > 0, join(new) { return }
+        line.characters.insert(Character(String(decoding: new, as: UTF8.self)), at: cursor)
+        line.bytes += new.count
+        changed(from: cursor)
+        cursor += 1
+    }
+
+    /// A combining mark goes to the character before it.
+    private mutating func join(_ new: [UInt8]) -> Bool {
+        let joined = String(line.characters[cursor - 1]) + String(decoding: new, as: UTF8.self)
+        guard joined.count == 1 else { return false }
+        guard joined.utf8.count <= Self.characterLimit else {
+            isRinging = true
+            return true
         }
-        let tail = String(line[cursor...])
-        // A combining mark joins the character before it, so the line is cut into characters anew.
-        let head = String(line[..<cursor]) + String(decoding: new, as: UTF8.self)
-        line = Array(head + tail)
-        cursor = min(Array(head).count, line.count)
-        echo += String(decoding: new, as: UTF8.self) + tail + back(line.count - cursor)
+        line.characters[cursor - 1] = Character(joined)
+        line.bytes += new.count
+        changed(from: cursor - 1)
+        return true
     }
 
-    private mutating func erase(backward count: Int, _ echo: inout String) {
-        let count = min(count, cursor)
-        guard count > 0 else { return }
-        echo += back(count)
-        cursor -= count
-        erase(forward: count, &echo)
+    private mutating func erase(_ range: Range<Int>) {
+        let range = range.clamped(to: 0..<line.characters.count)
+        guard !range.isEmpty else { return }
+        line.bytes -= line.characters[range].reduce(0) { $0 + $1.utf8.count }
+        line.characters.removeSubrange(range)
+        cursor = range.lowerBound
+        changed(from: cursor)
     }
 
-    private mutating func erase(forward count: Int, _ echo: inout String) {
-        let count = min(count, line.count - cursor)
-        guard count > 0 else { return }
-        line.removeSubrange(cursor..<cursor + count)
-        bytes = text.utf8.count
-        echo += "\u{1b}[K" + String(line[cursor...]) + back(line.count - cursor)
-    }
-
-    private mutating func move(to position: Int, _ echo: inout String) {
-        let position = max(0, min(position, line.count))
-        echo += position < cursor ? back(cursor - position) : String(line[cursor..<position])
-        cursor = position
-    }
-
-    /// The blanks before the cursor and the word before them.
-    private func wordLength() -> Int {
+    /// Before the blanks before the cursor and the word before them.
+    private func startOfWord() -> Int {
         var start = cursor
-        while start > 0, line[start - 1] == " " { start -= 1 }
-        while start > 0, line[start - 1] != " " { start -= 1 }
-        return cursor - start
+        while start > 0, line.characters[start - 1] == " " { start -= 1 }
+        while start > 0, line.characters[start - 1] != " " { start -= 1 }
+        return start
     }
 
-    private mutating func recall(older: Bool, _ echo: inout String) {
-        guard keepsHistory, !history.isEmpty else { return }
+    private mutating func recall(older: Bool) {
+        guard keepsHistory, older || recalled != nil else { return }
+        let position = (recalled ?? lines.count) + (older ? -1 : 1)
+        guard position >= 0 else { return }
         if recalled == nil { typed = line }
-        let position = (recalled ?? history.count) + (older ? -1 : 1)
-        guard position >= 0, recalled != nil || older else { return }
-        move(to: 0, &echo)
-        recalled = position < history.count ? position : nil
-        line = recalled.map { Array(history[$0]) } ?? typed
-        cursor = line.count
-        bytes = text.utf8.count
-        echo += "\u{1b}[K" + text
+        recalled = position < lines.count ? position : nil
+        line = recalled.map { lines[$0] } ?? typed
+        cursor = line.characters.count
+        changed(from: 0)
     }
-
-    private func back(_ count: Int) -> String { count > 0 ? "\u{1b}[\(count)D" : "" }
 }

@@ -13,7 +13,7 @@ public final class Session {
     private let world: ShellWorld
     private let streams: Streams
     private var shell = Shell()
-    private var editor = LineEditor()
+    private var editor = LineEditor(for: .shell)
     private var isPromptShown = false
     private var interrupted = false
     /// Input beyond this many unread bytes is refused, as a terminal's queue does.
@@ -41,6 +41,7 @@ public final class Session {
         for byte in bytes {
             if kind == .terminal { type(byte) } else if byte == 3 { interrupted = true }
         }
+        if kind == .terminal { show { editor.show(&$0) } }
         onWork?()
     }
 
@@ -75,8 +76,12 @@ public final class Session {
     /// Shows the prompt and the line typed so far again, after somebody else wrote to the terminal.
     public func redraw() {
         guard kind == .terminal, isPromptShown else { return }
+        show { editor.redraw(&$0) }
+    }
+
+    private func show(_ draw: (inout String) -> Void) {
         var echo = ""
-        editor.redraw(&echo)
+        draw(&echo)
         streams.output.write(echo)
     }
 
@@ -116,7 +121,7 @@ public final class Session {
         var echo = ""
         let event = editor.accept(byte, echo: &echo)
         switch event {
-        case .none: break
+        case .none, .completion: break
         case .line(let line):
             let isFull = streams.typed.count + line.utf8.count + 1 > Self.typedLimit && !streams.typed.isEmpty
             if !isFull { streams.typed += Array(line.utf8) + [0x0a] } else { echo += "\u{07}" }
@@ -148,6 +153,6 @@ public final class Session {
         guard shell.isIdle, !isPromptShown, !hasTypedLine else { return }
         if !streams.output.isAtLineStart { streams.output.write("\n") }
         isPromptShown = true
-        redraw()
+        show { editor.showPrompt(&$0) }
     }
 }

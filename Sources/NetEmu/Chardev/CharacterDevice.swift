@@ -8,6 +8,8 @@ protocol CharacterDevice: AnyObject {
     var filename: String { get }
     /// Somebody is at the far end.
     var isOpen: Bool { get }
+    /// Whoever is there types key by key and looks at what he types.
+    var isInteractive: Bool { get }
     var user: (any CharacterUser)? { get set }
     /// False when the far end is slow: the user produces no more until `roomCame`.
     var hasRoom: Bool { get }
@@ -35,6 +37,10 @@ protocol CharacterUser: AnyObject {
     func focusLeft()
     /// The screen was somebody else's for a moment: show the line again.
     func redraw()
+}
+
+extension CharacterDevice {
+    var isInteractive: Bool { true }
 }
 
 extension CharacterUser {

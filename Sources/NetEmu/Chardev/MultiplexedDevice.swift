@@ -53,9 +53,8 @@ final class MultiplexedDevice: CharacterUser {
         case .switched(let former, let next):
             user(former)?.focusLeft()
             user(next)?.focusCame()
-        case .show(let text):
-            device.write(text.utf8)
-            focused?.redraw()
+        case .show(let text): device.write(text.utf8)
+        case .redraw: redraw()
         case .exit: onExit?()
         }
     }
@@ -75,6 +74,7 @@ final class MultiplexedDevice: CharacterUser {
 
         var filename: String { device.filename }
         var isOpen: Bool { device.isOpen }
+        var isInteractive: Bool { device.isInteractive }
         var hasRoom: Bool { device.hasRoom }
         func start() {}
         func write(_ bytes: some Collection<UInt8>) { device.write(bytes) }

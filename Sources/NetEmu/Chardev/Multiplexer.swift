@@ -8,6 +8,8 @@ public enum MultiplexerAction: Equatable, Sendable {
     case switched(from: Int, to: Int)
     /// Show this.
     case show(String)
+    /// Whoever has the focus shows his line again.
+    case redraw
     case exit
 }
 
@@ -26,7 +28,7 @@ public struct Multiplexer: Sendable {
         return count
     }
 
-    /// Whoever typed has gone: half a key of his is no key of the next one's. The focus stays.
+    /// The client has gone. A Ctrl-A that it typed last does not count for the next client; the focus stays.
     public mutating func forget() { isEscaped = false }
 
     static let help =
@@ -62,8 +64,8 @@ public struct Multiplexer: Sendable {
     private mutating func command(_ byte: UInt8) -> [MultiplexerAction] {
         switch byte {
         case UInt8(ascii: "c"): return switchFocus()
-        case UInt8(ascii: "x"): return [.show("netemu: Terminated\r\n"), .exit]
-        case UInt8(ascii: "h"), UInt8(ascii: "?"): return [.show(Self.help)]
+        case UInt8(ascii: "x"): return [.show("netemu: Terminated\n\r"), .exit]
+        case UInt8(ascii: "h"), UInt8(ascii: "?"): return [.show(Self.help), .redraw]
         default: return []
         }
     }

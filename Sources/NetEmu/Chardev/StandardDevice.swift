@@ -19,6 +19,7 @@ final class StandardDevice: CharacterDevice {
         output.onRoom = { [weak self] in self?.user?.roomCame() }
     }
 
+    var isInteractive: Bool { terminal != nil }
     var hasRoom: Bool { output.hasRoom }
 
     func start() {

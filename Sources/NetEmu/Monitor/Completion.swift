@@ -16,7 +16,8 @@ enum Completion {
         let isHelp = words.first == "help" || words.first == "?"
         if isHelp { words.removeFirst() }
         let all = isHelp ? self.words(after: words) ?? [] : all(after: words, stem, names)
-        return Candidates(stem: stem, matches: all.filter { $0.hasPrefix(stem) })
+        let matches = Set(all.filter { $0.hasPrefix(stem) })
+        return Candidates(stem: stem, matches: matches.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
     }
 
     /// Names of commands that can follow `path`; nil when its last word takes arguments.
@@ -53,6 +54,19 @@ enum Completion {
         if let grammar = parameter.grammar { return grammar.continuations(of: stem) }
         return parameter.kind == .onOff ? ["on", "off"] : names(parameter.names)
     }
+
+    /// The lines that show `words`, in columns as QEMU's readline.c prints them.
+    static func columns(_ words: [String]) -> [String] {
+        let width = min(max((words.map(\.utf8.count).max() ?? 0) + 2, 10), lineWidth)
+        let perLine = lineWidth / width
+        return stride(from: 0, to: words.count, by: perLine).map { start in
+            words[start..<min(start + perLine, words.count)].map { word in
+                word + String(repeating: " ", count: max(0, width - word.utf8.count))
+            }.joined()
+        }
+    }
+
+    private static let lineWidth = 80
 
     static func commonPrefix(_ words: [String]) -> String? {
         guard var common = words.first else { return nil }

@@ -2,10 +2,12 @@
 // line that cannot be read, shows what a `MonitorTarget` answers as lines; pure beside that. A command that
 // waits keeps this session waiting, and no other: what is typed meanwhile comes after it.
 
+import GuestNode
+
 /// A monitor on one character stream.
 package final class MonitorSession {
     private let target: any MonitorTarget
-    private var editor: LineEditor
+    private var editor = LineEditor(for: .monitor, lineEnd: "\r\n")
     private var hasGreeted = false
     private var output: [UInt8] = []
     private var typedAhead: [UInt8] = []
@@ -18,18 +20,34 @@ package final class MonitorSession {
     var onOutput: (() -> Void)?
 
     static let typedAheadLimit = 64 << 10
+    /// With so much to be shown no more is typed in: a short word can have a long answer.
+    static let outputLimit = 64 << 10
 
     /// - Parameter prompt: `(netemu) ` unless NETEMU_PROMPT says otherwise.
     package init(target: any MonitorTarget, prompt: String = "(netemu) ") {
         self.target = target
-        editor = LineEditor(prompt: prompt)
+        editor.prompt = prompt
+    }
+
+    /// Nobody sees what is typed: each line is shown once, whole, when it ends.
+    var isScripted: Bool {
+        get { editor.isScripted }
+        set { editor.isScripted = newValue }
     }
 
     /// Shows the prompt, the first time with the banner. For a stream that opens or gets the focus.
     package func open() {
         if !hasGreeted { print("netemu \(Version.text) monitor - type 'help' for more information") }
         hasGreeted = true
-        if !isWaiting { editor.showPrompt() }
+        if !isWaiting { showPrompt() }
+    }
+
+    private func showPrompt() { show { $0.showPrompt(&$1) } }
+
+    private func show(_ draw: (inout LineEditor, inout String) -> Void) {
+        var echo = ""
+        draw(&editor, &echo)
+        output += Array(echo.utf8)
     }
 
     /// Forgets everything of the user who has gone: the next one gets the banner, sees nothing of a line that was begun, and
@@ -44,7 +62,7 @@ package final class MonitorSession {
     }
 
     /// Shows the line typed so far again, after the screen was somebody else's.
-    package func redraw() { if !isWaiting { editor.redrawAfterOutput() } }
+    package func redraw() { if !isWaiting { show { $0.redraw(&$1) } } }
 
     /// The focus goes elsewhere.
     package func leave() { output += [13, 10] }
@@ -52,30 +70,39 @@ package final class MonitorSession {
     /// Takes what was typed.
     package func receive(_ bytes: some Sequence<UInt8>) {
         for byte in bytes where !isFinished {
-            if isWaiting {
+            if isWaiting || !typedAhead.isEmpty || output.count >= Self.outputLimit {
                 if typedAhead.count < Self.typedAheadLimit { typedAhead.append(byte) }
             } else {
                 take(byte)
             }
         }
+        if !isFinished { show { $0.show(&$1) } }
+    }
+
+    /// Something was typed that is not looked at before what is to be shown has been taken.
+    var isHeldUp: Bool { !typedAhead.isEmpty && !isWaiting && !isFinished }
+
+    /// Looks at what was typed meanwhile.
+    func goOn() {
+        let rest = typedAhead
+        typedAhead = []
+        receive(rest)
     }
 
     /// Hands out what is to be shown since the last call.
     package func takeOutput() -> [UInt8] {
-        output += editor.takeOutput()
         defer { output = [] }
         return output
     }
 
     private func take(_ byte: UInt8) {
-        let outcome = editor.handle(byte)
-        output += editor.takeOutput()
-        switch outcome {
-        case .editing: break
+        var event = LineEditor.Event.none
+        show { event = $0.accept(byte, echo: &$1) }
+        switch event {
+        case .none, .interrupt, .endOfFile: break
         case .line(let line): execute(line)
         case .completion(let text): complete(text)
         }
-        output += editor.takeOutput()
     }
 
     private func print(_ line: String) { output += Array(line.utf8) + [13, 10] }
@@ -84,7 +111,7 @@ package final class MonitorSession {
         do throws(MonitorComplaint) {
             let asked = try CommandLineReader.read(line) { [target] in target.names(of: $0) }
             switch asked {
-            case nil: editor.showPrompt()
+            case nil: showPrompt()
             case .help(let lines): finish(lines)
             case .command(let command): perform(command)
             }
@@ -110,31 +137,27 @@ package final class MonitorSession {
         guard number == serial, isWaiting else { return }
         isWaiting = false
         finish(lines)
-        let rest = typedAhead
-        typedAhead = []
-        receive(rest)
+        goOn()
         onOutput?()
     }
 
     private func finish(_ lines: [String]) {
         for line in lines { print(line) }
-        if !isFinished { editor.showPrompt() }
-        output += editor.takeOutput()
+        if !isFinished { showPrompt() }
     }
 
     private func complete(_ text: String) {
         let candidates = Completion.candidates(for: text) { target.names(of: $0) }
         guard let common = Completion.commonPrefix(candidates.matches) else { return }
         let addition = String(common.dropFirst(candidates.stem.count))
-        if candidates.matches.count == 1 {
+        guard candidates.matches.count > 1 else {
             // Behind `key=` comes its value.
-            editor.insert(common.hasSuffix("=") ? addition : addition + " ")
-        } else if !addition.isEmpty {
-            editor.insert(addition)
-        } else {
-            output += [13, 10]
-            print(candidates.matches.joined(separator: " "))
-            editor.redrawAfterOutput()
+            return editor.insert(common.hasSuffix("=") ? addition : addition + " ")
         }
+        show { $0.show(&$1) }
+        print("")
+        for line in Completion.columns(candidates.matches) { print(line) }
+        editor.insert(addition)
+        showPrompt()
     }
 }

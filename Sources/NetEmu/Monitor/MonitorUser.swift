@@ -16,6 +16,7 @@ final class MonitorUser: CharacterUser {
 
     func opened() {
         session.forget()
+        session.isScripted = !device.isInteractive
         if hasFocus { focusCame() }
     }
 
@@ -24,10 +25,9 @@ final class MonitorUser: CharacterUser {
     func received(_ bytes: [UInt8]) {
         session.receive(bytes)
         show()
-        device.pauseInput(!device.hasRoom)
     }
 
-    func roomCame() { device.pauseInput(false) }
+    func roomCame() { show() }
 
     func focusCame() {
         hasFocus = true
@@ -46,5 +46,13 @@ final class MonitorUser: CharacterUser {
         show()
     }
 
-    private func show() { device.write(session.takeOutput()) }
+    /// As much as the far end takes; a user who types faster than he reads is read no further.
+    private func show() {
+        device.write(session.takeOutput())
+        while session.isHeldUp, device.hasRoom {
+            session.goOn()
+            device.write(session.takeOutput())
+        }
+        device.pauseInput(!device.hasRoom || session.isHeldUp)
+    }
 }

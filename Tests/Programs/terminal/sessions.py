@@ -59,7 +59,7 @@ def completion(netemu):
     child.send("\r")
     child.expect("hub 0" + NEWLINE + "[^(]*wire[^(]*" + MONITOR)
     child.send("netdev_\t\t")
-    child.expect("netdev_add netdev_del" + NEWLINE + MONITOR)
+    child.expect("netdev_add  netdev_del  " + NEWLINE + MONITOR)
     child.send("d\tw\t")
     child.expect("netdev_del wire ")
     child.send("\x15quit\r")
@@ -89,6 +89,7 @@ def shared(netemu):
     child.send("\x01x")
     child.expect("netemu: Terminated")
     expect_end(child)
+    assert child.before.strip("\r\n") == "", child.before
 
 
 def interrupt(netemu):
