@@ -90,8 +90,42 @@ struct MonitorTranscriptTests {
                 ("device_del d0", []), ("device_del nosuch", ["Error: Device 'nosuch' not found"]),
                 ("device_del d0", ["Error: Device d0 is already in the process of unplug"]),
                 ("info status", ["VM status: paused (prelaunch)"]), ("info name", []),
-                ("info chardev", ["compat_monitor0: filename=unix:{directory}/monitor,server=on"]),
+                (
+                    "info chardev",
+                    ["compat_monitor0: filename=unix:{directory}/monitor,server=on", "serial0: filename=null"]
+                ),
             ], card: d2)
+    }
+
+    @Test("a card shows the back-end that was removed under it: on its hub, with its last words")
+    func removedUnderCard() throws {
+        let network = [
+            "hub 0", " \\ h0: d0: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:56",
+            "d1: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:12:34:57",
+            " \\ n0: index=0,type=stream,connecting",
+        ]
+        try replay(
+            [
+                "-netdev", "hubport,id=h0,hubid=0", "-netdev", "stream,id=n0,\(Self.peer)", "-device",
+                "virtio-net-pci,netdev=h0,id=d0", "-device", "virtio-net-pci,netdev=n0,id=d1",
+            ],
+            [
+                ("info network", network), ("netdev_del h0", []), ("netdev_del n0", []), ("info network", network),
+                ("set_link n0 off", ["Error: Device 'n0' not found"]),
+            ])
+    }
+
+    @Test("a guest that is reset while it stands still is as before its first start")
+    func reset() throws {
+        func status(_ text: String) -> Exchange { ("info status", ["VM status: \(text)"]) }
+        try replay(
+            ["-nic", "none"],
+            [
+                status("paused (prelaunch)"), ("system_reset", []), status("paused (prelaunch)"), ("cont", []),
+                status("running"), ("system_reset", []), status("running"), ("stop", []), status("paused"),
+                ("system_reset", []), status("paused (prelaunch)"), ("cont", []), status("running"), ("stop", []),
+                status("paused"),
+            ])
     }
 
     /// Types each command and compares what comes; at the end `info network` shows `card`, when one is given.

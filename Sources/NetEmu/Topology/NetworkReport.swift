@@ -79,7 +79,6 @@ extension Topology {
     /// A port of a hub, or something that hangs on one; those stand with their hub.
     private func isOnHub(_ client: NetClient) -> Bool {
         if client.hub != nil { return true }
-        guard let peer = client.peer.flatMap({ self[$0] }), !peer.isDeleted else { return false }
-        return peer.hub != nil
+        return client.peer.flatMap { self[$0] }?.hub != nil
     }
 }

@@ -145,13 +145,12 @@ public struct Topology: Sendable {
 
     // MARK: removing
 
-    /// `netdev_del`: what is to be stopped. A card keeps showing what it hung on.
+    /// `netdev_del`: what is to be stopped. A card keeps showing what it hung on, and its hub the port.
     public mutating func removeNetdev(_ name: String) throws(OptionError) -> NetClient {
         guard let found = netdev(named: name) else { throw OptionError("Device '\(name)' not found") }
         guard found.isNetdev else { throw OptionError("Device '\(name)' is not a netdev") }
         if let peer = found.peer, self[peer]?.isCard == true {
             change(found.id) { $0.isDeleted = true }
-            dropPort(found)
         } else {
             erase(found)
         }

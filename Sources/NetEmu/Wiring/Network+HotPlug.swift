@@ -40,7 +40,10 @@ extension Network {
     func removeNetdev(_ name: String) throws(EmulationError) {
         guard topology.netdev(named: name) != nil else { throw .noDevice(name) }
         let client = try EmulationError.wrapping { () throws(OptionError) in try topology.removeNetdev(name) }
-        if let card = card(of: client.id) { card.disconnect {} }
+        if let card = card(of: client.id) {
+            card.disconnect {}
+            lastWords[client.id] = netdevs[client.id]?.info
+        }
         endNetdev(client.id)
     }
 
@@ -69,7 +72,10 @@ extension Network {
     private func cardLeft(_ id: ClientID) {
         leavingCards.remove(id)
         guard let card = cards.removeValue(forKey: id) else { return }
-        if let netdev = topology.removeCard(id) { endNetdev(netdev) }
+        if let netdev = topology.removeCard(id) {
+            endNetdev(netdev)
+            lastWords.removeValue(forKey: netdev)
+        }
         card.disconnect {}
         onEvent?(.cardRemoved(card.name))
     }

@@ -16,7 +16,7 @@ enum TrafficReport: Sendable {
 extension Network {
     var report: NetworkReport {
         topology.report(
-            info: { self.netdevs[$0.id]?.info ?? "" },
+            info: { self.netdevs[$0.id]?.info ?? self.lastWords[$0.id] ?? "" },
             filters: { client in self.captures.filter { $0.netdev == client.id }.map(\.plan) })
     }
 

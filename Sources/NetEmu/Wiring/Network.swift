@@ -42,6 +42,8 @@ final class Network {
     var awaited: [ClientID: (EmulationError?) -> Void] = [:]
     /// Cards that the guest was asked to let go of.
     var leavingCards: Set<ClientID> = []
+    /// What removed back-ends said of themselves at last: a card that hangs on one still shows it.
+    var lastWords: [ClientID: String] = [:]
     /// Cards move nothing, those that come included.
     private var isSuspended = false
     var onEvent: ((NetworkEvent) -> Void)?

@@ -2,7 +2,7 @@
 
 /// QEMU's run states, as far as netemu has them.
 enum RunState: String {
-    /// `-S`, before the first `cont`.
+    /// `-S`, before the first `cont`; also after a reset, as long as the guest stands still.
     case prelaunch
     case running
     case paused
@@ -45,15 +45,17 @@ final class RunControl {
         guard state == .running else { return done() }
         state = .paused
         guest.pause { [weak self] in
-            guard let self, self.state == .paused else { return done() }
+            guard let self, self.state != .running else { return done() }
             self.network.suspendCards {
-                if self.state == .paused { self.onEvent?(.stopped) }
+                if self.state != .running { self.onEvent?(.stopped) }
                 done()
             }
         }
     }
 
+    /// The guest begins anew; one that stands still is then as before its first start.
     func reset() {
+        if state == .paused { state = .prelaunch }
         guest.reset()
         onEvent?(.reset)
     }
