@@ -17,6 +17,8 @@ public enum PasstError: Error, Equatable, Sendable {
     case notReady(seconds: Int, lines: [String])
     /// It runs and does not answer.
     case hung
+    /// It was stopped by a signal, and nobody continued it in time.
+    case suspended
     /// It does not know --vhost-user.
     case tooOld(path: String)
 
@@ -42,6 +44,7 @@ extension PasstError: CustomStringConvertible {
         case .ended(.signalled(let number), _): "Passt was killed by signal \(number)"
         case .notReady(let seconds, _): "Passt was not ready within \(seconds) s and was killed"
         case .hung: "Passt did not answer and was killed"
+        case .suspended: "Passt was stopped and did not go on, and was killed"
         case .tooOld(let path):
             "passt at \(path) knows no vhost-user (needs 2024_11_27 or newer)\n" + Self.suggestion
         }

@@ -19,6 +19,8 @@ public struct PasstLimits: Equatable, Sendable {
     public var longestRest: UInt64 = 5_000_000_000
     /// After so long a run the rest starts anew from `firstRest`.
     public var healthy: UInt64 = 10_000_000_000
+    /// So long a passt may be stopped by a signal.
+    public var suspended: UInt64 = 1_000_000_000
     /// From SIGTERM to SIGKILL.
     public var stop: UInt64 = 1_000_000_000
 
@@ -69,6 +71,8 @@ struct PasstMachine {
     /// The child's, from its start to its end.
     private(set) var pid: Int32?
     private var hasBeenReady = false
+    /// Since when it is known to be stopped.
+    private var stoppedSince: UInt64?
     private var rest: UInt64
     private var held: [String] = []
     private var isUsage = false
@@ -141,10 +145,23 @@ struct PasstMachine {
 
     /// The front-end's request deadline passed. A hung passt still writes guest memory: it must be dead
     /// before another one is attached.
-    mutating func reportHung(now: UInt64) {
+    mutating func reportHung(now: UInt64) { give(up: .hung, now) }
+
+    /// Somebody looked whether a signal has stopped it.
+    mutating func looked(isStopped: Bool, now: UInt64) {
+        guard case .running = state, isStopped else {
+            stoppedSince = nil
+            return
+        }
+        let since = stoppedSince ?? now
+        stoppedSince = since
+        if now &- since >= limits.suspended { give(up: .suspended, now) }
+    }
+
+    private mutating func give(up reason: PasstError, _ now: UInt64) {
         guard case .running(let since) = state else { return }
         if now &- since >= limits.healthy { rest = limits.firstRest }
-        state = .killing(.hung)
+        state = .killing(reason)
         actions.append(.signal(Self.kill))
     }
 
@@ -177,6 +194,7 @@ struct PasstMachine {
 
     private mutating func spawn(_ now: UInt64) {
         state = .starting(deadline: now &+ limits.ready)
+        stoppedSince = nil
         held = []
         isUsage = false
         pid = nil

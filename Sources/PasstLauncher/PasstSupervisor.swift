@@ -20,6 +20,9 @@ public final class PasstSupervisor {
     private var deadlineTimer: (id: TimerID, deadline: UInt64)?
     private var pollTimer: TimerID?
     private var pollCount = 0
+    private var lookTimer: TimerID?
+    /// Between two looks at a running passt.
+    private static let lookPause: UInt64 = 400_000_000
 
     /// - Throws: for `param=` words that would break supervision.
     public init(
@@ -40,6 +43,7 @@ public final class PasstSupervisor {
         if let child { spawner.signal(child, SIGKILL) }
         if let deadlineTimer { reactor.cancel(deadlineTimer.id) }
         if let pollTimer { reactor.cancel(pollTimer) }
+        if let lookTimer { reactor.cancel(lookTimer) }
     }
 
     /// The running passt's pid; nil while there is none.
@@ -147,6 +151,22 @@ public final class PasstSupervisor {
             }
         }
         if case .starting = machine.state, pollTimer == nil { pollLater() }
+        if isReady, lookTimer == nil, !options.vhostUser { lookLater() }
+    }
+
+    /// Over a socket there is nothing that passt must answer, so the kernel is asked whether it runs. (A vhost-user
+    /// back-end is asked itself, by its front-end.)
+    private func lookLater() {
+        lookTimer = reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.lookPause) { [weak self] in
+            self?.look()
+        }
+    }
+
+    private func look() {
+        lookTimer = nil
+        guard isReady, let pid else { return }
+        machine.looked(isStopped: ProcessState.isStopped(pid), now: reactor.nowNanoseconds)
+        perform()
     }
 
     private func timeCame() {

@@ -37,6 +37,21 @@ struct RestartTests {
         }
     }
 
+    @Test("a passt that is stopped is replaced in its default mode, too, without any traffic")
+    func stoppedStream() throws {
+        try withGround(as: .mapped) { ground in
+            let session = try ground.session(words: ["-nic", "passt,id=n0,model=virtio,path=\(ground.passt)"])
+            try session.waitForLease()
+            let first = try #require(try session.passtPID())
+            kill(first, SIGSTOP)
+            _ = try waitForOther(than: first, in: session, since: ne_monotonic_ns(), seconds: 10)
+            #expect(kill(first, 0) != 0, "the old passt still exists")
+            #expect(session.child.errors.contains("n0: Passt was stopped and did not go on, and was killed; starting"))
+            try session.waitForLease()
+            #expect(try session.run("ping -c 1 -W 2 \(gateway)").status == 0)
+        }
+    }
+
     @Test("killed five times in a row, it comes back each time")
     func repeatedly() throws {
         try withGround(as: .mapped) { ground in

@@ -144,6 +144,21 @@ struct PasstMachineTests {
         guard case .report(.down(.cannotStart, _))? = machine.takeActions().last else { return #expect(Bool(false)) }
     }
 
+    @Test("a passt that is stopped for a second is killed; one that is continued before that lives")
+    func suspended() {
+        var machine = running()
+        machine.looked(isStopped: true, now: 100 * ms)
+        machine.looked(isStopped: true, now: 900 * ms)
+        machine.looked(isStopped: false, now: 1000 * ms)
+        machine.looked(isStopped: true, now: 1200 * ms)
+        machine.looked(isStopped: true, now: 2100 * ms)
+        #expect(machine.takeActions() == [])
+        machine.looked(isStopped: true, now: 2200 * ms)
+        #expect(machine.takeActions() == [.signal(9)])
+        machine.ended(.signalled(9), now: 2300 * ms)
+        #expect(machine.takeActions() == [.report(.down(.suspended, restartsIn: 100 * ms))])
+    }
+
     @Test("a hung passt is killed, and only its death is followed by a restart")
     func hung() {
         var machine = running()
