@@ -9,7 +9,8 @@ public final class StreamNetdev {
     private let stream: FrameStream
     private let endpoint: StreamEndpoint
     private var isStopped = false
-    /// What it was told to say beside its state: why the last connection ended, when that was no orderly end.
+    /// What is to be said beside its state: why the last connection ended when that was no orderly end, and why there
+    /// will be no other one.
     public var onNotice: ((String) -> Void)?
     /// Called with whether frames pass, when that changed.
     public var onLink: ((Bool) -> Void)?
@@ -29,11 +30,11 @@ public final class StreamNetdev {
     /// QEMU's words of `info network`; a client whose only connection is over says so, which QEMU does not.
     public var info: String {
         switch endpoint.state {
-        case .idle: "initializing"
+        case .idle, .resolving: "initializing"
         case .listening: "listening"
         case .connecting, .waiting: "connecting"
         case .connected(let peer): peer
-        case .failed(let text): "error: \(text)"
+        case .failed(let failure): "error: \(failure.sentence(at: endpoint.address))"
         case .ended(let peer): "\(peer),disconnected"
         }
     }
@@ -48,6 +49,7 @@ public final class StreamNetdev {
 
     private func endpointSaid(_ event: StreamEndpoint.Event) {
         guard !isStopped else { return }
+        if case .failed(let failure) = endpoint.state { onNotice?(failure.sentence(at: endpoint.address)) }
         guard case .connected(let socket) = event else { return }
         do throws(SystemError) {
             try stream.attach(socket)
@@ -61,7 +63,11 @@ public final class StreamNetdev {
     private func ended(_ reason: StreamEnd) {
         guard !isStopped else { return }
         endpoint.connectionEnded()
-        if reason != .closedByPeer { onNotice?("connection ended: \(reason)") }
+        if case .ended = endpoint.state {
+            onNotice?("connection ended: \(reason); without reconnect-ms there is no other")
+        } else if reason != .closedByPeer {
+            onNotice?("connection ended: \(reason)")
+        }
         onLink?(false)
     }
 }

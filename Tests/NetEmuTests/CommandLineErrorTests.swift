@@ -138,7 +138,8 @@ private let ownTexts: [Refusal] = [
     ),
     Refusal(
         "-monitor foo",
-        "-monitor foo: 'foo' is not a valid char driver\nWhat is accepted: \(characterDevices)"),
+        "-monitor foo: 'foo' is not a valid char driver\nnetemu: -monitor foo: parse error: foo\nWhat is accepted: \(characterDevices)"
+    ),
     Refusal("-monitor pty", "-monitor pty: not supported yet\nWhat works today: \(characterDevices)"),
     Refusal(
         "-nic none -monitor stdio -serial stdio",

@@ -49,7 +49,10 @@ private let ownTexts: [Refusal] = [
     // QEMU: parse error.
     fault("-monitor tcp:foo", "'tcp:foo': HOST:PORT is wanted"),
     fault("-monitor tcp::", "'tcp::': HOST:PORT is wanted"),
-    fault("-serial foo", "'foo' is not a valid char driver\nWhat is accepted: \(shortForms)"),
+    fault(
+        "-serial foo",
+        "'foo' is not a valid char driver\nnetemu: -serial foo: could not connect serial device to character backend "
+            + "'foo'\nWhat is accepted: \(shortForms)"),
     // QEMU adds a second line, without news.
     fault("-monitor unix:/q,bogus=1", "Invalid parameter 'bogus'"),
     // QEMU: could not connect serial device to character backend.

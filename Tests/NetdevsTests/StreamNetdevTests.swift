@@ -43,19 +43,6 @@ private final class NetdevScript {
     func stop() { for netdev in netdevs { netdev.stop() } }
 }
 
-/// A TCP port that was free a moment ago, below those that the kernel gives to clients: one of theirs was taken by a
-/// connection before the server of a test came back to it.
-func freePort() throws -> UInt16 {
-    for _ in 0..<100 {
-        let name = InternetName(host: "127.0.0.1", port: "\(UInt16.random(in: 20_000..<32_000))")
-        let found = try #require(NameLookup.numeric(name, isPassive: true))
-        if let socket = try? InternetSocket.listen(at: found, name) {
-            return try InternetSocketAddress.local(of: socket.raw).port
-        }
-    }
-    throw TestFailure(description: "no port from 20000 to 31999 is free")
-}
-
 func loopback(_ port: UInt16) -> StreamAddress { .inet(InternetName(host: "127.0.0.1", port: "\(port)")) }
 
 struct StreamNetdevTests {
@@ -117,6 +104,11 @@ struct StreamNetdevTests {
             let server = script.add(.unix(UnixAddress(path: directory.path + "/no/s")), .server)
             #expect(
                 server.info == "error: Failed to bind socket to \(directory.path)/no/s: No such file or directory")
+            let long = script.add(
+                .unix(UnixAddress(path: directory.path + "/" + String(repeating: "a", count: 210))), .server)
+            // Nobody looks at `info` before there is a reason to: what never recovers says so once.
+            #expect(try script.reactor.turn { script.notices.count == 4 })
+            #expect(Set(script.notices) == Set([client, tcp, server, long].map { String($0.info.dropFirst(7)) }))
             script.stop()
         }
     }
@@ -150,7 +142,9 @@ struct StreamNetdevTests {
             #expect(try script.areUp(0, 1))
             server.stop()
             #expect(try script.reactor.turn { !client.isUp })
-            #expect(client.info == "unix:\(path),disconnected" && script.notices == [])
+            #expect(client.info == "unix:\(path),disconnected")
+            #expect(
+                script.notices == ["connection ended: closed by the peer; without reconnect-ms there is no other"])
             script.stop()
         }
     }

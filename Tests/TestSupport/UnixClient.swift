@@ -31,6 +31,22 @@ public final class UnixClient {
         }
     }
 
+    /// Connects to a TCP port of 127.0.0.1 as soon as someone listens there, within `seconds`.
+    public init(port: UInt16, seconds: Double = 10) throws {
+        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
+        let address = InternetSocketAddress("127.0.0.1", port: port)
+        while true {
+            let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            let made = FileDescriptor(owning: try check(fd, "socket"))
+            if address?.withSockAddr({ connect(fd, $0, $1) }) == 0 {
+                descriptor = made
+                return
+            }
+            guard ne_monotonic_ns() < deadline else { throw TestFailure(description: "connect to port \(port)") }
+            usleep(5000)
+        }
+    }
+
     /// Everything received so far.
     public var text: String { String(decoding: collected, as: UTF8.self) }
 

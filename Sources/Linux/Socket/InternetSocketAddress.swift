@@ -92,9 +92,11 @@ public struct InternetSocketAddress: Equatable, Hashable, Sendable, CustomString
         return value
     }
 
-    public var description: String {
+    /// The address alone.
+    public var host: String {
         var room = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        let text = inet_ntop(family, address, &room, socklen_t(room.count)).map { String(cString: $0) } ?? "?"
-        return isIPv6 ? "[\(text)]:\(port)" : "\(text):\(port)"
+        return inet_ntop(family, address, &room, socklen_t(room.count)).map { String(cString: $0) } ?? "?"
     }
+
+    public var description: String { isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -1,5 +1,5 @@
-// getaddrinfo(3): names to addresses. It may take seconds, so connecting looks up on a thread of its own;
-// what is numeric needs none.
+// getaddrinfo(3): names to addresses. It may take seconds, so names are looked up on a thread of its own; what is
+// numeric needs none.
 
 import CLinux
 import Glibc
@@ -10,28 +10,36 @@ public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
     public let name: String
     /// The resolver's words.
     public let reason: String
+
+    public init(name: String, reason: String) {
+        self.name = name
+        self.reason = reason
+    }
+
     public var description: String { "address resolution failed for \(name): \(reason)" }
 }
 
 public enum NameLookup {
     public typealias Outcome = Result<[InternetSocketAddress], NameError>
 
-    /// Looks up and waits.
-    public static func wait(for name: InternetName, isPassive: Bool) -> Outcome {
-        resolve(name, flags: AI_ADDRCONFIG | (isPassive ? AI_PASSIVE : 0))
+    /// Looks up and waits, on a thread that may.
+    fileprivate static func wait(for name: InternetName, isPassive: Bool) -> Outcome {
+        resolve(name, isPassive, flags: AI_ADDRCONFIG)
     }
 
     /// The addresses of a name that needs no looking up; nil for one that does.
     public static func numeric(_ name: InternetName, isPassive: Bool) -> [InternetSocketAddress]? {
-        let flags = AI_NUMERICHOST | AI_NUMERICSERV | (isPassive ? AI_PASSIVE : 0)
-        guard let found = try? resolve(name, flags: flags).get() else { return nil }
-        return found
+        try? resolve(name, isPassive, flags: AI_NUMERICHOST | AI_NUMERICSERV).get()
     }
 
-    private static func resolve(_ name: InternetName, flags: CInt) -> Outcome {
+    /// - Parameter isPassive: the address is one to listen at.
+    private static func resolve(_ name: InternetName, _ isPassive: Bool, flags: CInt) -> Outcome {
         guard let family = name.family else { return .failure(NameError(name: name.text, reason: "ipv4=off,ipv6=off")) }
+        guard isPassive || !name.host.isEmpty else {
+            return .failure(NameError(name: name.text, reason: String(cString: gai_strerror(EAI_NONAME))))
+        }
         var hints = addrinfo()
-        hints.ai_flags = flags | (name.isNumeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0)
+        hints.ai_flags = flags | (isPassive ? AI_PASSIVE : 0) | (name.isNumeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0)
         hints.ai_family = family
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
@@ -66,11 +74,13 @@ public final class PendingLookup {
     /// What the thread and its owner share.
     private final class Box: Sendable {
         let name: InternetName
+        let isPassive: Bool
         let answer = Mutex<NameLookup.Outcome?>(nil)
         let arrival: EventDescriptor
 
-        init(_ name: InternetName) throws(SystemError) {
+        init(_ name: InternetName, isPassive: Bool) throws(SystemError) {
             self.name = name
+            self.isPassive = isPassive
             arrival = try EventDescriptor()
         }
     }
@@ -79,11 +89,13 @@ public final class PendingLookup {
     private let reactor: Reactor
     private var watch: WatchID?
 
-    /// - Parameter done: called once, in a turn of `reactor`.
+    /// - Parameters:
+    ///   - isPassive: the address is one to listen at.
+    ///   - done: called once, in a turn of `reactor`.
     public init(
-        _ name: InternetName, on reactor: Reactor, done: @escaping (NameLookup.Outcome) -> Void
+        _ name: InternetName, isPassive: Bool, on reactor: Reactor, done: @escaping (NameLookup.Outcome) -> Void
     ) throws(SystemError) {
-        let box = try Box(name)
+        let box = try Box(name, isPassive: isPassive)
         self.box = box
         self.reactor = reactor
         watch = try reactor.watch(box.arrival.raw, for: .readable) { [weak self] _ in
@@ -112,7 +124,7 @@ public final class PendingLookup {
             { argument in
                 guard let argument else { return nil }
                 let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
-                let outcome = NameLookup.wait(for: box.name, isPassive: false)
+                let outcome = NameLookup.wait(for: box.name, isPassive: box.isPassive)
                 box.answer.withLock { $0 = outcome }
                 box.arrival.signal()
                 return nil

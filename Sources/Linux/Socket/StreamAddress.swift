@@ -19,16 +19,6 @@ public enum StreamAddress: Equatable, Sendable {
         case .vsock(let cid, let port): "vsock:\(cid):\(port)"
         }
     }
-
-    /// The address as an error names it.
-    public var subject: String {
-        switch self {
-        case .unix(let address): address.path
-        case .inet(let name): name.text
-        case .descriptor(let number): "descriptor \(number)"
-        case .vsock(let cid, let port): "\(cid):\(port)"
-        }
-    }
 }
 
 /// A path, or a name of the abstract name space.
@@ -47,7 +37,7 @@ public struct UnixAddress: Equatable, Sendable {
 
 /// A host and a port that may have to be looked up.
 public struct InternetName: Equatable, Sendable {
-    /// Empty: every address when listening, the loopback when connecting.
+    /// Empty: every address when listening. Nothing has no name, so nobody can connect to it.
     public var host: String
     /// A number or the name of a service.
     public var port: String
@@ -67,8 +57,8 @@ public struct InternetName: Equatable, Sendable {
         self.port = port
     }
 
-    /// `HOST:PORT`, with brackets around an IPv6 address.
-    public var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    /// `HOST:PORT`, as both were given: no brackets around an IPv6 address.
+    public var text: String { "\(host):\(port)" }
 
     /// The family to look for; AF_UNSPEC for any. nil: both are switched off.
     public var family: CInt? {

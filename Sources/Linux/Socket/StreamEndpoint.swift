@@ -4,8 +4,8 @@
 // within a call.
 //
 //   server: idle ─▶ listening ⇄ connected          client: idle ─▶ connecting ⇄ connected
-//                                                            ▲         │ failed
-//                                                            └ waiting ◀┘  (reconnect) or failed
+//              ▲                                             ▲         │ failed
+//              └ resolving, when its name is no number       └ waiting ◀┘  (reconnect) or failed
 
 import CLinux
 import Glibc
@@ -19,22 +19,25 @@ public final class StreamEndpoint {
     }
 
     public enum State: Equatable, Sendable {
-        case idle, listening, connecting
+        /// `resolving`: a server's own name is looked up.
+        case idle, resolving, listening, connecting
         /// An attempt failed; another follows.
         case waiting
         /// `peer`: as `StreamAddress.text`, of the other end where that has a name.
         case connected(peer: String)
         /// For good, and why.
-        case failed(String)
+        case failed(StreamFailure)
         /// A client's only connection is over.
         case ended(peer: String)
     }
 
     public enum Event {
+        /// A server listens.
+        case listening
         /// The connection is the receiver's until it calls `connectionEnded`.
         case connected(SharedDescriptor)
-        /// An attempt failed, in a sentence.
-        case failed(String)
+        /// An attempt failed.
+        case failed(StreamFailure)
     }
 
     private static let shortPause: UInt64 = 20_000_000
@@ -46,8 +49,7 @@ public final class StreamEndpoint {
 
     private var listener: SharedDescriptor?
     private var watch: WatchID?
-    private var attempt: SharedDescriptor?
-    private var candidates: [InternetSocketAddress] = []
+    private var attempt: ConnectionAttempt?
     private var lookup: PendingLookup?
     private var retry: TimerID?
 
@@ -59,11 +61,13 @@ public final class StreamEndpoint {
 
     deinit { stop() }
 
-    /// The port that a server was given, when it asked for any.
-    public var localPort: UInt16? { listener.flatMap { try? InternetSocketAddress.local(of: $0.raw).port } }
+    /// Where a server listens, when that is an address of the internet.
+    public var localAddress: InternetSocketAddress? {
+        listener.flatMap { try? InternetSocketAddress.local(of: $0.raw) }
+    }
 
-    /// Listens, or begins to connect. A server that cannot listen has failed when this returns; so has a client of a
-    /// unix socket that cannot connect.
+    /// Listens, or begins to connect. A server whose name need not be looked up listens or has failed when this
+    /// returns; a client of a unix socket is connected or has failed.
     public func start() {
         guard state == .idle else { return }
         if role == .server { listen() } else { connect() }
@@ -76,14 +80,16 @@ public final class StreamEndpoint {
         case .server:
             state = .listening
             if let watch { reactor.change(watch, to: .readable) }
-            if listener == nil { state = .ended(peer: peer) }
         case .client: if let pause { waitAndRetry(pause) } else { state = .ended(peer: peer) }
         }
     }
 
     /// Ends everything; a socket that was made in the file system is removed.
     public func stop() {
-        forgetAttempt()
+        attempt?.giveUp()
+        attempt = nil
+        lookup?.cancel()
+        lookup = nil
         if let retry { reactor.cancel(retry) }
         retry = nil
         if let watch { reactor.remove(watch) }
@@ -97,31 +103,47 @@ public final class StreamEndpoint {
     // MARK: server
 
     private func listen() {
-        do throws(SystemError) {
-            if case .descriptor(let number) = address { return try takeOver(number) }
-            let socket = SharedDescriptor(try makeListener())
-            listener = socket
-            watch = try reactor.watch(socket.raw, for: .readable) { [weak self] _ in self?.accept() }
-            state = .listening
-        } catch {
-            fail(Self.words(for: error, at: address, isListening: true))
+        switch address {
+        case .unix(let unix):
+            listen { () throws(SystemError) in
+                unix.isAbstract
+                    ? try UnixSocket.listen(atAbstract: unix.path, isTight: unix.isTight)
+                    : try UnixSocket.listen(at: unix.path)
+            }
+        case .vsock(let cid, let port):
+            listen { () throws(SystemError) in try InternetSocket.listen(cid: cid, port: port) }
+        case .inet(let name): lookUp(name)
+        case .descriptor(let number): takeOver(number)
         }
     }
 
-    private func makeListener() throws(SystemError) -> FileDescriptor {
-        switch address {
-        case .unix(let unix):
-            return unix.isAbstract
-                ? try UnixSocket.listen(atAbstract: unix.path, isTight: unix.isTight)
-                : try UnixSocket.listen(at: unix.path)
-        case .inet(let name):
-            switch NameLookup.wait(for: name, isPassive: true) {
-            case .success(let found): return try InternetSocket.listen(at: found, name)
-            case .failure(let error): throw SystemError(call: "\(error)", code: 0)
+    private func lookUp(_ name: InternetName) {
+        if let known = NameLookup.numeric(name, isPassive: true) { return listen(at: known, name) }
+        state = .resolving
+        do throws(SystemError) {
+            lookup = try PendingLookup(name, isPassive: true, on: reactor) { [weak self] outcome in
+                self?.lookup = nil
+                switch outcome {
+                case .success(let found): self?.listen(at: found, name)
+                case .failure(let error): self?.fail(.name(error))
+                }
             }
-        case .vsock(let cid, let port): return try InternetSocket.listen(cid: cid, port: port)
-        case .descriptor(let number): return FileDescriptor(owning: number)
-        }
+        } catch { fail(.listen(error)) }
+    }
+
+    private func listen(at found: [InternetSocketAddress], _ name: InternetName) {
+        listen { () throws(SystemError) in try InternetSocket.listen(at: found, name) }
+    }
+
+    private func listen(_ make: () throws(SystemError) -> FileDescriptor) {
+        do throws(SystemError) { try serve(SharedDescriptor(try make())) } catch { fail(.listen(error)) }
+    }
+
+    private func serve(_ socket: SharedDescriptor) throws(SystemError) {
+        watch = try reactor.watch(socket.raw, for: .readable) { [weak self] _ in self?.accept() }
+        listener = socket
+        state = .listening
+        tell(.listening)
     }
 
     private func accept() {
@@ -131,8 +153,9 @@ public final class StreamEndpoint {
             if let watch { reactor.change(watch, to: []) }
             connected(socket)
         } catch {
-            // A client that has gone again, or no descriptor to spare: looked at again later, not in a circle.
             guard error.code != EAGAIN, error.code != EINTR, let watch else { return }
+            // The client has gone again, or no descriptor is free. The listener would be readable in every turn, so
+            // it is watched again only after a pause.
             reactor.change(watch, to: [])
             reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.shortPause) { [weak self] in
                 guard let self, self.state == .listening, let watch = self.watch else { return }
@@ -143,98 +166,43 @@ public final class StreamEndpoint {
 
     // MARK: descriptors
 
-    /// A descriptor is a listening socket for a server, or a connected one.
-    private func takeOver(_ number: CInt) throws(SystemError) {
-        var isListening: CInt = 0
+    /// A server takes over a listening socket, a client a connected one; what is of no use stays open.
+    private func takeOver(_ number: CInt) {
+        var listens: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)
-        guard getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &isListening, &size) == 0 else {
-            throw SystemError(call: "getsockopt", code: errno, subject: "descriptor \(number)")
+        guard getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 else {
+            return fail(.noSocket(number))
         }
+        guard role != .server || listens != 0 else { return fail(.listen(SystemError(call: "listen", code: EINVAL))) }
+        guard role == .server || listens == 0 else { return fail(.connect(SystemError(call: "connect", code: EINVAL))) }
         let owned = SharedDescriptor(FileDescriptor(owning: number))
         _ = ne_set_cloexec(number, 1)
         _ = ne_set_nonblocking(number, 1)
-        guard isListening != 0 else { return connected(owned) }
-        guard role == .server else {
-            throw SystemError(call: "connect", code: EISCONN, subject: "descriptor \(number)")
-        }
-        listener = owned
-        watch = try reactor.watch(number, for: .readable) { [weak self] _ in self?.accept() }
-        state = .listening
+        guard role == .server else { return connected(owned) }
+        do throws(SystemError) { try serve(owned) } catch { fail(.listen(error)) }
     }
 
     // MARK: client
 
     private func connect() {
         state = .connecting
-        do throws(SystemError) {
-            switch address {
-            case .unix(let unix):
-                let socket =
-                    unix.isAbstract
-                    ? try UnixSocket.connect(toAbstract: unix.path, isTight: unix.isTight)
-                    : try UnixSocket.connect(to: unix.path)
-                connected(SharedDescriptor(socket))
-            case .descriptor(let number): try takeOver(number)
-            case .vsock(let cid, let port): try follow(SharedDescriptor(InternetSocket.connect(cid: cid, port: port)))
-            case .inet(let name): try lookUp(name)
-            }
-        } catch {
-            // A unix listener whose backlog is full will take us later.
-            guard error.code != EAGAIN else { return retry(after: Self.shortPause) }
-            attemptFailed(Self.words(for: error, at: address, isListening: false))
-        }
+        if case .descriptor(let number) = address { return takeOver(number) }
+        let attempt = ConnectionAttempt(address, on: reactor) { [weak self] in self?.attemptEnded($0) }
+        self.attempt = attempt
+        attempt.start()
     }
 
-    private func retry(after pause: UInt64) {
-        retry = reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ pause) { [weak self] in
-            guard let self, self.state == .waiting || self.state == .connecting else { return }
-            self.connect()
-        }
-    }
-
-    private func lookUp(_ name: InternetName) throws(SystemError) {
-        if let known = NameLookup.numeric(name, isPassive: false) { return tryCandidates(known, name) }
-        lookup = try PendingLookup(name, on: reactor) { [weak self] outcome in
-            self?.lookup = nil
-            switch outcome {
-            case .success(let found): self?.tryCandidates(found, name)
-            case .failure(let error): self?.attemptFailed("\(error)")
-            }
-        }
-    }
-
-    private func tryCandidates(_ found: [InternetSocketAddress], _ name: InternetName) {
-        candidates = found
-        var failure = SystemError(call: "connect", code: EADDRNOTAVAIL)
-        while !candidates.isEmpty {
-            do throws(SystemError) {
-                return try follow(SharedDescriptor(InternetSocket.connect(to: candidates.removeFirst(), name)))
-            } catch { failure = error }
-        }
-        attemptFailed(Self.words(for: failure, at: address, isListening: false))
-    }
-
-    /// Waits for a connection that was begun.
-    private func follow(_ socket: SharedDescriptor) throws(SystemError) {
-        attempt = socket
-        watch = try reactor.watch(socket.raw, for: .writable) { [weak self] _ in self?.attemptEnded() }
-    }
-
-    private func attemptEnded() {
-        guard let socket = attempt else { return }
-        forgetAttempt()
-        guard let code = InternetSocket.connectionError(of: socket.raw) else { return connected(socket) }
-        if case .inet(let name) = address, !candidates.isEmpty { return tryCandidates(candidates, name) }
-        attemptFailed(Self.words(for: SystemError(call: "connect", code: code), at: address, isListening: false))
-    }
-
-    private func forgetAttempt() {
-        lookup?.cancel()
-        lookup = nil
-        guard attempt != nil else { return }
-        if let watch { reactor.remove(watch) }
-        watch = nil
+    private func attemptEnded(_ outcome: ConnectionAttempt.Outcome) {
         attempt = nil
+        switch outcome {
+        case .success(let socket): connected(socket)
+        // A unix listener whose backlog is full will take us later.
+        case .failure(.connect(let error)) where error.code == EAGAIN: retry(after: Self.shortPause)
+        case .failure(let failure):
+            guard let pause else { return fail(failure) }
+            waitAndRetry(pause)
+            tell(.failed(failure))
+        }
     }
 
     /// Milliseconds until another attempt; nil when there is none. A descriptor is good for one connection: later its
@@ -245,22 +213,23 @@ public final class StreamEndpoint {
         return pause
     }
 
-    private func attemptFailed(_ text: String) {
-        guard let pause else { return fail(text) }
-        waitAndRetry(pause)
-        tell(.failed(text))
-    }
-
     private func waitAndRetry(_ milliseconds: UInt32) {
         state = .waiting
         retry(after: UInt64(milliseconds) &* 1_000_000)
     }
 
+    private func retry(after pause: UInt64) {
+        retry = reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ pause) { [weak self] in
+            guard let self, self.state == .waiting || self.state == .connecting else { return }
+            self.connect()
+        }
+    }
+
     // MARK: outcomes
 
-    private func fail(_ text: String) {
-        state = .failed(text)
-        tell(.failed(text))
+    private func fail(_ failure: StreamFailure) {
+        state = .failed(failure)
+        tell(.failed(failure))
     }
 
     private func connected(_ socket: SharedDescriptor) {
@@ -276,14 +245,4 @@ public final class StreamEndpoint {
     }
 
     private func tell(_ event: Event) { reactor.atEndOfTurn { [weak self] in self?.onEvent?(event) } }
-
-    /// QEMU's sentences.
-    static func words(for error: SystemError, at address: StreamAddress, isListening: Bool) -> String {
-        guard error.code != 0 else { return error.call }
-        guard isListening else { return "Failed to connect to '\(address.subject)': \(error.reason)" }
-        if case .inet = address, error.call == "bind" || error.call == "listen" {
-            return "Failed to find an available port: \(error.reason)"
-        }
-        return "Failed to bind socket to \(address.subject): \(error.reason)"
-    }
 }

@@ -15,21 +15,43 @@ final class ChardevTable {
     private final class Entry {
         let plan: ChardevPlan
         let device: any CharacterDevice
-        let multiplexed: MultiplexedDevice?
+        /// The same device, where it is a socket, or stdin and stdout.
+        private(set) var socket: SocketDevice?
+        private(set) var standard: StandardDevice?
+        private(set) var multiplexed: MultiplexedDevice?
         var isTaken = false
+        /// Told how the start came out; nil when nobody waits for that.
+        var onSettled: ((String?) -> Void)?
 
-        init(_ plan: ChardevPlan, _ device: any CharacterDevice) {
+        init(_ plan: ChardevPlan, on reactor: Reactor) {
             self.plan = plan
-            self.device = device
-            multiplexed = plan.isMultiplexed ? MultiplexedDevice(device) : nil
+            switch plan.kind {
+            case .null: device = NullDevice()
+            case .stdio(let takesSignals):
+                let standard = StandardDevice(takesSignals: takesSignals, on: reactor)
+                (device, self.standard) = (standard, standard)
+            case .socket(let address):
+                let socket = SocketDevice(plan.id, address, on: reactor)
+                (device, self.socket) = (socket, socket)
+            }
+            if plan.isMultiplexed { multiplexed = MultiplexedDevice(device) }
+        }
+
+        /// What is shared is called ID, the device below it ID-base.
+        var reports: [ChardevReport] {
+            let isShared = multiplexed != nil
+            let own = ChardevReport(id: isShared ? "\(plan.id)-base" : plan.id, filename: device.filename)
+            return isShared ? [own, ChardevReport(id: plan.id, filename: "mux")] : [own]
         }
     }
 
     private let reactor: Reactor
     private var entries: [Entry] = []
+    /// stdin and stdout are netemu's; not so in a daemon.
+    var hasStandardStreams = true
     /// Ctrl-A x on one of them.
     var onExit: (() -> Void)?
-    /// A device that the start waits for has its first client.
+    /// A device that the start waits for has come further.
     var onChange: (() -> Void)?
 
     init(on reactor: Reactor) { self.reactor = reactor }
@@ -37,40 +59,53 @@ final class ChardevTable {
     var ids: [String] { entries.map(\.plan.id) }
 
     /// What is shown of them, in order of creation.
-    var reports: [ChardevReport] { entries.map { ChardevReport(id: $0.plan.id, filename: $0.device.filename) } }
+    var reports: [ChardevReport] { entries.flatMap(\.reports) }
 
     /// Makes the device; it is not started.
     func add(_ plan: ChardevPlan) throws(EmulationError) {
         guard entry(plan.id) == nil else {
             throw EmulationError(location: plan.location, text: "Duplicate ID '\(plan.id)' for chardev")
         }
-        let entry = Entry(plan, try makeDevice(plan))
+        if case .stdio = plan.kind { try checkStandardStreams(plan) }
+        let entry = Entry(plan, on: reactor)
         entry.multiplexed?.onExit = { [weak self] in self?.onExit?() }
+        entry.socket?.onChange = { [weak self, weak entry] in
+            if let entry { self?.settle(entry) }
+            self?.onChange?()
+        }
         entries.append(entry)
     }
 
-    private func makeDevice(_ plan: ChardevPlan) throws(EmulationError) -> any CharacterDevice {
-        switch plan.kind {
-        case .null: return NullDevice()
-        case .stdio(let takesSignals): return StandardDevice(takesSignals: takesSignals, on: reactor)
-        case .socket(let socket):
-            let device = SocketDevice(socket, on: reactor)
-            device.onChange = { [weak self] in self?.onChange?() }
-            return device
+    private func checkStandardStreams(_ plan: ChardevPlan) throws(EmulationError) {
+        guard hasStandardStreams else {
+            throw EmulationError(location: plan.location, text: "cannot use stdio with -daemonize")
+        }
+        guard standard == nil else {
+            throw EmulationError(location: plan.location, text: "cannot use stdio by multiple character devices")
         }
     }
 
     /// Listens and connects: what others may depend on.
-    func startSockets() { for entry in entries where entry.device is SocketDevice { entry.device.start() } }
+    func startSockets() { for entry in entries { entry.socket?.start() } }
 
     /// Starts every other device: from here on users hear of what is typed.
-    func start() { for entry in entries where !(entry.device is SocketDevice) { entry.device.start() } }
+    func start() { for entry in entries where entry.socket == nil { entry.device.start() } }
 
-    /// Starts one that was added later; why that failed.
-    func start(_ id: String) -> String? {
-        guard let device = entry(id)?.device else { return nil }
-        device.start()
-        return (device as? SocketDevice)?.failure
+    /// Starts one that was added later. `done` is called once, with what went wrong: when it listens or is connected,
+    /// or never will be. A client that connects again and again is accepted at once.
+    func start(_ id: String, done: @escaping (String?) -> Void) {
+        guard let entry = entry(id) else { return done("Chardev '\(id)' not found") }
+        entry.onSettled = done
+        entry.device.start()
+        settle(entry)
+    }
+
+    private func settle(_ entry: Entry) {
+        guard entry.socket?.isSettled ?? true, let done = entry.onSettled else { return }
+        entry.onSettled = nil
+        let failure = entry.socket?.failure
+        if failure != nil { forget(entry) }
+        done(failure)
     }
 
     func stop() { for entry in entries { entry.device.stop() } }
@@ -78,26 +113,35 @@ final class ChardevTable {
     /// The device called `id`, for one user; a shared one has a place for each.
     /// - Throws: when there is none, or it is taken.
     func take(_ id: String) throws(EmulationError) -> (device: any CharacterDevice, isShared: Bool) {
-        guard let entry = entry(id) else { throw EmulationError(text: "chardev \"\(id)\" not found") }
+        let entry = try known(id)
         if let shared = entry.multiplexed {
             entry.isTaken = true
             return (shared.addSeat(), true)
         }
-        guard !entry.isTaken else { throw EmulationError(text: "chardev \"\(id)\" is already in use") }
-        entry.isTaken = true
+        try take(entry)
         return (entry.device, false)
     }
 
     /// The socket called `id`, for a back-end that takes its connections as they are.
     func takeSocket(_ id: String, for kind: any NetdevKind) throws(EmulationError) -> SocketDevice {
-        guard let entry = entry(id) else { throw EmulationError(text: "chardev \"\(id)\" not found") }
-        if let objection = kind.objection(to: entry.plan) { throw EmulationError(text: objection) }
-        guard let socket = entry.device as? SocketDevice else {
-            throw EmulationError(text: "chardev \"\(id)\" is not reconnectable")
-        }
-        guard !entry.isTaken else { throw EmulationError(text: "chardev \"\(id)\" is already in use") }
-        entry.isTaken = true
+        let entry = try known(id)
+        if let objection = kind.objection(to: entry.plan) { throw EmulationError(objection) }
+        guard let socket = entry.socket else { throw EmulationError(text: "chardev \"\(id)\" is not reconnectable") }
+        try take(entry, consequence: kind.notMade)
         return socket
+    }
+
+    private func known(_ id: String) throws(EmulationError) -> Entry {
+        guard let entry = entry(id) else { throw EmulationError(text: "chardev \"\(id)\" not found") }
+        return entry
+    }
+
+    private func take(_ entry: Entry, consequence: String? = nil) throws(EmulationError) {
+        guard !entry.isTaken, entry.onSettled == nil else {
+            let text = "chardev '\(entry.plan.id)' is already in use"
+            throw EmulationError(OptionError(text, consequence: consequence))
+        }
+        entry.isTaken = true
     }
 
     /// The user of `id` has gone.
@@ -106,9 +150,7 @@ final class ChardevTable {
     /// Why a device that the start waits for will never be there.
     var failure: EmulationError? {
         for entry in entries {
-            if let text = (entry.device as? SocketDevice)?.failure {
-                return EmulationError(location: entry.plan.location, text: text)
-            }
+            if let text = entry.socket?.failure { return EmulationError(location: entry.plan.location, text: text) }
         }
         return nil
     }
@@ -116,18 +158,25 @@ final class ChardevTable {
     /// Ends and forgets a device that nobody uses.
     func remove(_ id: String) throws(EmulationError) {
         guard let entry = entry(id) else { throw EmulationError(text: "Chardev '\(id)' not found") }
-        guard !entry.isTaken else { throw EmulationError(text: "Chardev '\(id)' is busy") }
+        guard !entry.isTaken, entry.onSettled == nil else { throw EmulationError(text: "Chardev '\(id)' is busy") }
+        forget(entry)
+    }
+
+    private func forget(_ entry: Entry) {
         entry.device.stop()
         entries.removeAll { $0 === entry }
     }
 
+    /// The start need not wait any more: servers listen, and the first clients are there.
+    var isReady: Bool { entries.allSatisfy { $0.socket.map { $0.isSettled && !$0.isAwaited } ?? true } }
+
     /// The servers that the start waits for, while their first client is not there.
     var awaited: [String] {
-        entries.compactMap { ($0.device as? SocketDevice)?.isAwaited == true ? $0.device.filename : nil }
+        entries.compactMap { $0.socket.flatMap { $0.isServer && $0.isAwaited ? $0.filename : nil } }
     }
 
     /// stdin and stdout, when a device has them.
-    var standard: StandardDevice? { entries.lazy.compactMap { $0.device as? StandardDevice }.first }
+    var standard: StandardDevice? { entries.lazy.compactMap(\.standard).first }
 
     private func entry(_ id: String) -> Entry? { entries.first { $0.plan.id == id } }
 }

@@ -2,29 +2,35 @@
 // A device that a vhost-user back-end uses hands its connections over as they are.
 
 import Linux
+import Netdevs
 
 /// `socket`.
 final class SocketDevice: CharacterDevice {
+    private let id: String
     private let plan: SocketChardevPlan
     private let reactor: Reactor
     private let endpoint: StreamEndpoint
+    private let warnings: LimitedWarnings
     weak var user: (any CharacterUser)?
     private var client: SharedDescriptor?
     private var input: InputPort?
     private var output: OutputPort?
     private var telnet: TelnetFilter?
+    private var request = RequestLine()
     /// The client types no more: it is left when it has been given all that was said until then.
     private var isLeaving = false
     /// It was connected once: the start need not wait any more.
     private var hasBeenOpen = false
     /// Takes connections as they are; nothing is read or written here then.
     private var taker: ((SharedDescriptor) -> Void)?
-    /// Called when a client is there, or an attempt failed for good.
+    /// Called when it listens, when a client is there, or when an attempt failed.
     var onChange: (() -> Void)?
 
-    init(_ plan: SocketChardevPlan, on reactor: Reactor) {
+    init(_ id: String, _ plan: SocketChardevPlan, on reactor: Reactor) {
+        self.id = id
         self.plan = plan
         self.reactor = reactor
+        warnings = LimitedWarnings(on: reactor)
         endpoint = StreamEndpoint(
             plan.address, plan.isServer ? .server : .client(reconnect: plan.reconnect), on: reactor)
         endpoint.onEvent = { [weak self] in self?.endpointSaid($0) }
@@ -39,23 +45,43 @@ final class SocketDevice: CharacterDevice {
         return plan.isServer ? plan.waits : plan.reconnect == 0
     }
 
+    var isServer: Bool { plan.isServer }
+
+    /// It listens; a client is connected, has failed, or will try again.
+    var isSettled: Bool {
+        switch endpoint.state {
+        case .idle, .resolving: false
+        case .connecting: plan.reconnect > 0
+        case .listening, .waiting, .connected, .failed, .ended: true
+        }
+    }
+
     /// Why there will be no connection.
-    var failure: String? { if case .failed(let text) = endpoint.state { text } else { nil } }
+    var failure: String? {
+        if case .failed(let failure) = endpoint.state { failure.sentence(at: plan.address) } else { nil }
+    }
 
     /// As QEMU: `disconnected:` until somebody is there, then both ends where they have names.
     var filename: String {
         let ending = plan.isServer ? ",server=on" : ""
-        let scheme = plan.isTelnet ? "telnet:" : nil
-        guard let client else { return "disconnected:\(address(scheme))\(ending)" }
-        guard case .inet = plan.address, let local = try? InternetSocketAddress.local(of: client.raw),
+        guard let client else { return "disconnected:\(place)\(ending)" }
+        guard let local = try? InternetSocketAddress.local(of: client.raw),
             let remote = try? InternetSocketAddress.remote(of: client.raw)
-        else { return "\(address(scheme))\(ending)" }
-        return "\(scheme ?? "tcp:")\(local)\(ending) <-> \(remote)"
+        else { return "\(place)\(ending)" }
+        return "\(scheme):\(local)\(ending) <-> \(remote)"
     }
 
-    private func address(_ scheme: String?) -> String {
-        guard let scheme, case .inet(let name) = plan.address else { return plan.address.text }
-        return scheme + name.text
+    private var scheme: String { plan.isTelnet ? "telnet" : "tcp" }
+
+    /// Where it listens or connects: what was asked for, or found.
+    private var place: String {
+        if let own = endpoint.localAddress { return "\(scheme):\(own.host):\(own.port)" }
+        switch plan.address {
+        case .inet(let name): return "\(scheme):\(name.text)"
+        case .unix(let unix) where unix.isAbstract:
+            return "unix:\(unix.path),abstract=on\(unix.isTight ? ",tight=on" : "")"
+        case .unix, .descriptor, .vsock: return plan.address.text
+        }
     }
 
     /// Listens or connects; the user is told of clients from here on.
@@ -112,6 +138,7 @@ final class SocketDevice: CharacterDevice {
             socket.raw, on: reactor, onBytes: { [weak self] in self?.received($0) },
             onEnd: { [weak self] in self?.inputEnded() })
         self.input = input
+        request = RequestLine()
         telnet = plan.isTelnet ? TelnetFilter() : nil
         if plan.isTelnet { output.write(TelnetFilter.greeting) }
         input.start()
@@ -119,12 +146,16 @@ final class SocketDevice: CharacterDevice {
     }
 
     private func received(_ bytes: [UInt8]) {
-        guard telnet != nil else {
-            user?.received(bytes)
-            return
-        }
-        let typed = telnet?.receive(bytes) ?? []
-        if !typed.isEmpty { user?.received(typed) }
+        let typed = telnet?.receive(bytes) ?? bytes
+        guard !typed.isEmpty else { return }
+        guard !plan.isServer || !request.isRequest(typed) else { return refuseRequest() }
+        user?.received(typed)
+    }
+
+    /// Nothing of a request is a command.
+    private func refuseRequest() {
+        warnings.warn("chardev '\(id)': an HTTP request came instead of a user; the connection is closed")
+        hangUp()
     }
 
     private func roomCame() {

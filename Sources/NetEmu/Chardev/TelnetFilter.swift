@@ -6,7 +6,6 @@ struct TelnetFilter {
     private static let interpret: UInt8 = 255
     private static let subnegotiation: UInt8 = 250
     private static let endOfSubnegotiation: UInt8 = 240
-    private static let breakKey: UInt8 = 243
 
     private enum State { case text, command, option, inside, insideCommand, afterReturn }
     private var state = State.text

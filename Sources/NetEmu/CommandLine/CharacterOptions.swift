@@ -47,7 +47,7 @@ extension ConfigurationBuilder {
         let id = "compat_monitor\(compatMonitors)"
         compatMonitors += 1
         let (text, location) = (parsed.option.value ?? "", parsed.option.location)
-        switch try ChardevOption.short(text, id: id, location: location) {
+        switch try ChardevOption.short(text, id: id, location: location, consequence: "parse error: \(text)") {
         case .none: break
         case .existing(let chardev): try addMonitor(on: chardev, location)
         case .device(let plan):
@@ -86,7 +86,8 @@ extension ConfigurationBuilder {
     mutating func addSerial(_ parsed: ParsedOption) throws(OptionError) {
         configuration.hasTerminalOption = true
         let (text, location) = (parsed.option.value ?? "", parsed.option.location)
-        switch try ChardevOption.short(text, id: "serial0", location: location) {
+        let consequence = "could not connect serial device to character backend '\(text)'"
+        switch try ChardevOption.short(text, id: "serial0", location: location, consequence: consequence) {
         case .none: break
         case .existing(let chardev):
             guard let plan = configuration.chardevs.first(where: { $0.id == chardev }) else {

@@ -71,14 +71,10 @@ enum ChardevOption {
         if values.boolean("wait") != nil, !plan.isServer {
             throw OptionError("'wait' option is incompatible with socket in client connect mode")
         }
-        guard let pause = values.integer("reconnect-ms") else { return plan }
-        guard !plan.isServer || pause == 0 else {
-            throw OptionError("'reconnect-ms' option is incompatible with socket in server listen mode")
+        if case .descriptor = plan.address, values.integer("reconnect-ms") != nil {
+            throw OptionError("'reconnect-ms' option is incompatible with 'fd' address type")
         }
-        guard let fitting = UInt32(exactly: pause) else {
-            throw OptionError("Parameter 'reconnect-ms' expects uint32_t")
-        }
-        plan.reconnect = fitting
+        plan.reconnect = try values.reconnect(isServer: plan.isServer, "server listen mode")
         return plan
     }
 
@@ -130,23 +126,23 @@ enum ChardevOption {
         case existing(String)
     }
 
-    static func short(_ text: String, id: String, location: String) throws(OptionError) -> Short {
+    /// - Parameter consequence: what QEMU says behind the reason why there is no such device.
+    static func short(_ text: String, id: String, location: String, consequence: String) throws(OptionError) -> Short {
         if text == "none" { return .none }
         if text.hasPrefix("chardev:") { return .existing(String(text.dropFirst(8))) }
         let isShared = text.hasPrefix("mon:")
         let rest = isShared ? String(text.dropFirst(4)) : text
         var plan = ChardevPlan(id: id, kind: .null, location: location)
         switch rest {
-        case "null" where !isShared: return .none
         case "null": break
         case "stdio": plan.kind = .stdio(takesSignals: isShared)
-        default: plan.kind = .socket(try shortSocket(rest))
+        default: plan.kind = .socket(try shortSocket(rest, consequence))
         }
         plan.isMultiplexed = isShared
         return .device(plan)
     }
 
-    private static func shortSocket(_ text: String) throws(OptionError) -> SocketChardevPlan {
+    private static func shortSocket(_ text: String, _ consequence: String) throws(OptionError) -> SocketChardevPlan {
         for scheme in ["unix:", "tcp:", "telnet:"] where text.hasPrefix(scheme) {
             let list = try KeyValueList(parsing: String(text.dropFirst(scheme.count)), implied: "where")
             guard let place = list["where"], !place.isEmpty else {
@@ -169,14 +165,16 @@ enum ChardevOption {
             }
             return try socket(try socketKeys.read(KeyValueList(pairs: pairs)))
         }
-        throw refusal(of: text)
+        throw refusal(of: text, consequence)
     }
 
-    private static func refusal(of text: String) -> OptionError {
+    private static func refusal(of text: String, _ consequence: String) -> OptionError {
         let head = String(text.prefix { $0 != ":" })
         if notYet.contains(head) || head == "websocket" || text.hasPrefix("/dev/") {
             return OptionError("not supported yet", hints: ["What works today: \(shortForms)"])
         }
-        return OptionError("'\(text)' is not a valid char driver", hints: ["What is accepted: \(shortForms)"])
+        return OptionError(
+            "'\(text)' is not a valid char driver", consequence: consequence,
+            hints: ["What is accepted: \(shortForms)"])
     }
 }

@@ -79,7 +79,7 @@ extension ConfigurationBuilder {
         guard let chardev = configuration.chardevs.first(where: { $0.id == id }) else {
             throw OptionError("chardev \"\(id)\" not found")
         }
-        if let objection = kind.objection(to: chardev) { throw OptionError(objection) }
+        if let objection = kind.objection(to: chardev) { throw objection }
     }
 
     private mutating func add(_ plan: NetdevPlan) throws(OptionError) -> ClientID {

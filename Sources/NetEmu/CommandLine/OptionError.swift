@@ -7,24 +7,28 @@ public struct OptionError: Error, Equatable, Sendable {
     public let location: String?
     /// What is wrong, with the value and what is accepted.
     public let text: String
+    /// What does not come about because of that; QEMU says it in a sentence of its own.
+    public let consequence: String?
     /// Whole lines that follow the sentence: what to type instead.
     public let hints: [String]
 
-    public init(at location: String? = nil, _ text: String, hints: [String] = []) {
+    public init(at location: String? = nil, _ text: String, consequence: String? = nil, hints: [String] = []) {
         self.location = location
         self.text = text
+        self.consequence = consequence
         self.hints = hints
     }
 
     /// The same error, said of `location` unless it already names one.
     func located(at location: String) -> OptionError {
-        self.location == nil ? OptionError(at: location, text, hints: hints) : self
+        self.location == nil ? OptionError(at: location, text, consequence: consequence, hints: hints) : self
     }
 
     /// The lines for stderr, without their last line end.
     public var message: String {
         let place = location.map { "\($0): " } ?? ""
-        return (["netemu: \(place)\(text)"] + hints).joined(separator: "\n")
+        let sentences = [text] + (consequence.map { [$0] } ?? [])
+        return (sentences.map { "netemu: \(place)\($0)" } + hints).joined(separator: "\n")
     }
 }
 

@@ -2,6 +2,21 @@
 
 import Linux
 
+extension CheckedValues {
+    /// `reconnect-ms`, a client's: milliseconds between attempts to connect; 0 never does.
+    /// - Parameter mode: what QEMU calls the role of a server there.
+    func reconnect(isServer: Bool, _ mode: String) throws(OptionError) -> UInt32 {
+        guard let pause = integer("reconnect-ms") else { return 0 }
+        guard !isServer else {
+            throw OptionError("'reconnect-ms' option is incompatible with socket in \(mode)")
+        }
+        guard let fitting = UInt32(exactly: pause) else {
+            throw OptionError("Parameter 'reconnect-ms' expects uint32_t")
+        }
+        return fitting
+    }
+}
+
 enum SocketAddressOption {
     private static let types = ["inet", "unix", "vsock", "fd"]
 

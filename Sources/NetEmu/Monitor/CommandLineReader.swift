@@ -162,5 +162,5 @@ struct CommandLineReader {
 
 extension EmulationError {
     /// What the human monitor prints.
-    var monitorLines: [String] { ["Error: \(text)"] + hints }
+    var monitorLines: [String] { (consequence.map { [text, "Error: \($0)"] } ?? ["Error: \(text)"]) + hints }
 }

@@ -26,7 +26,7 @@ protocol NetdevKind: Sendable {
     /// The id of the character device that it takes for itself.
     var chardev: String? { get }
     /// Why that device will not do.
-    func objection(to chardev: ChardevPlan) -> String?
+    func objection(to chardev: ChardevPlan) -> OptionError?
     /// The programs that it starts: the minder must know them before it is forked.
     /// - Throws: errors without a location.
     func programs() throws(EmulationError) -> [MindedProgram]
@@ -41,7 +41,9 @@ extension NetdevKind {
     static var programsOfMonitor: [MindedProgram] { [] }
     var worksOnRings: Bool { false }
     var chardev: String? { nil }
-    func objection(to chardev: ChardevPlan) -> String? { nil }
+    func objection(to chardev: ChardevPlan) -> OptionError? { nil }
+    /// What QEMU says behind the reason why the back-end cannot be made.
+    var notMade: String { "Device '\(Self.name)' could not be initialized" }
     func programs() throws(EmulationError) -> [MindedProgram] { [] }
 }
 

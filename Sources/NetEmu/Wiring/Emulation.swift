@@ -64,6 +64,7 @@ final class Emulation {
 
     /// Character devices, and who is behind them: the guest's console, monitors.
     private func makeUsers(_ configuration: Configuration) throws(EmulationError) {
+        chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
             let device = try chardevs.take(id).device

@@ -8,6 +8,8 @@ package struct EmulationError: Error, Equatable {
     /// The option as typed; nil when none is at fault, or when the monitor asked.
     var location: String?
     let text: String
+    /// What does not come about because of that; QEMU says it in a sentence of its own.
+    private(set) var consequence: String?
     var hints: [String] = []
     private(set) var reason = Reason.general
 
@@ -27,6 +29,7 @@ package struct EmulationError: Error, Equatable {
 
     init(_ error: OptionError) {
         self.init(location: error.location, text: error.text, hints: error.hints)
+        consequence = error.consequence
     }
 
     /// Nothing is called so.
@@ -48,5 +51,5 @@ package struct EmulationError: Error, Equatable {
         do throws(OptionError) { return try body() } catch { throw EmulationError(error) }
     }
 
-    var message: String { OptionError(at: location, text, hints: hints).message }
+    var message: String { OptionError(at: location, text, consequence: consequence, hints: hints).message }
 }

@@ -70,7 +70,7 @@ final class LifeCycle {
     }
 
     private func goOnWhenReady() {
-        guard phase == .starting, parts.network.isReady, parts.chardevs.awaited.isEmpty else { return }
+        guard phase == .starting, parts.network.isReady, parts.chardevs.isReady else { return }
         for warning in terms.warnings { parts.voice.warn(warning) }
         do throws(EmulationError) { try onRunning?() } catch { return fail(error) }
         phase = .running

@@ -1,7 +1,7 @@
 // chardev-add, chardev-remove and info chardev: character devices.
 
-/// `chardev-add`.
-struct ChardevAdd: ImmediateCommand {
+/// `chardev-add`: answers when the device listens or is connected; one that cannot leaves nothing.
+struct ChardevAdd: MonitorCommand {
     static let names = ["chardev-add"]
     static let parameters: [MonitorParameter] = [
         .text("args", .string, ChardevOption.grammar, shown: "args")
@@ -11,15 +11,16 @@ struct ChardevAdd: ImmediateCommand {
 
     init(_ arguments: MonitorArguments) throws(EmulationError) { text = try arguments.string("args") }
 
-    func run(on machine: Machine) throws(EmulationError) {
-        let plan = try EmulationError.wrapping { () throws(OptionError) in
-            try ChardevOption.plan(text, location: nil)
-        }
-        try machine.chardevs.add(plan)
-        if let reason = machine.chardevs.start(plan.id) {
-            try? machine.chardevs.remove(plan.id)
-            throw EmulationError(text: reason)
-        }
+    func run(on machine: Machine, answer: @escaping (Result<Void, EmulationError>) -> Void) {
+        do throws(EmulationError) {
+            let plan = try EmulationError.wrapping { () throws(OptionError) in
+                try ChardevOption.plan(text, location: nil)
+            }
+            try machine.chardevs.add(plan)
+            machine.chardevs.start(plan.id) { reason in
+                answer(reason.map { .failure(EmulationError(text: $0)) } ?? .success(()))
+            }
+        } catch { answer(.failure(error)) }
     }
 }
 

@@ -24,17 +24,7 @@ struct StreamKind: NetdevKind {
         let others = list.pairs.filter { !$0.key.hasPrefix("addr.") && $0.key != "addr" }
         let values = try KeyTable(title: Self.name, rows: Self.own).read(KeyValueList(pairs: others, dialect: dialect))
         isServer = values.boolean("server") ?? false
-        guard let pause = values.integer("reconnect-ms") else {
-            reconnect = 0
-            return
-        }
-        guard !isServer else {
-            throw OptionError("'reconnect-ms' option is incompatible with socket in server mode")
-        }
-        guard let fitting = UInt32(exactly: pause) else {
-            throw OptionError("Parameter 'reconnect-ms' expects uint32_t")
-        }
-        reconnect = fitting
+        reconnect = try values.reconnect(isServer: isServer, "server mode")
     }
 
     func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev {

@@ -30,12 +30,16 @@ struct VhostUserKind: NetdevKind {
     var chardev: String? { device }
 
     /// Descriptors go through it, so it is a unix socket that nobody shares.
-    func objection(to chardev: ChardevPlan) -> String? {
+    func objection(to chardev: ChardevPlan) -> OptionError? {
         guard case .socket(let socket) = chardev.kind, !chardev.isMultiplexed else {
-            return "chardev \"\(chardev.id)\" is not reconnectable"
+            return OptionError("chardev \"\(chardev.id)\" is not reconnectable")
         }
-        guard case .inet = socket.address else { return nil }
-        return "chardev \"\(chardev.id)\" does not support FD passing"
+        if case .inet = socket.address {
+            return OptionError("chardev \"\(chardev.id)\" does not support FD passing")
+        }
+        guard socket.isTelnet else { return nil }
+        return OptionError(
+            "'telnet' option is incompatible with waiting for connection completion", consequence: notMade)
     }
 
     func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev {
