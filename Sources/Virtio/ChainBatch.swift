@@ -55,6 +55,12 @@ public struct ChainBatch: ~Copyable, @unchecked Sendable {
         return UnsafeBufferPointer(start: segmentRoom + Int(chain.firstSegment), count: count)
     }
 
+    /// The first span of `chain`: all of a chain of one. An empty one when the chain is not of this batch.
+    @inlinable
+    public func first(of chain: DeviceChain) -> iovec {
+        Int(chain.firstSegment) < segmentCount ? segmentRoom[Int(chain.firstSegment)] : iovec()
+    }
+
     /// Copies readable bytes of `chain` that start at `offset`, over the borders of its spans; returns how many.
     @inlinable
     public func copy(of chain: DeviceChain, from offset: Int, into room: UnsafeMutableRawBufferPointer) -> Int {

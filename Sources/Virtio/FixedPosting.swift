@@ -21,14 +21,24 @@ struct FixedPosting {
     /// Posts buffer `index`, which is below the size and not outstanding.
     @inline(__always)
     mutating func post(_ index: UInt32, address: UInt64, length: UInt32, isWritable: Bool) {
+        set(0, to: index, address: address, length: length, isWritable: isWritable)
+        advance(by: 1)
+    }
+
+    /// Writes the posting `offset` places behind those that count, where `advance` makes it one of them: a loop that
+    /// has its own counter keeps no second one.
+    @inline(__always)
+    func set(_ offset: UInt16, to index: UInt32, address: UInt64, length: UInt32, isWritable: Bool) {
         let head = UInt16(truncatingIfNeeded: index)
         Descriptor(address: address, length: length, flags: isWritable ? Descriptor.write : 0, next: 0)
             .store(to: ring.descriptor(head))
         // The rest of the shadow is as `init(fixed:posted:memory:)` made it.
         shadow[Int(head)].count = 1
-        ring.setAvailEntry(next, to: head)
-        next &+= 1
+        ring.setAvailEntry(next &+ offset, to: head)
     }
+
+    @inline(__always)
+    mutating func advance(by count: UInt16) { next &+= count }
 }
 
 extension SplitDriverQueue {

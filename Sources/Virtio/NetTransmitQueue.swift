@@ -93,7 +93,7 @@ public struct NetTransmitQueue: ~Copyable {
     /// Slots that the device is done with are free.
     private mutating func collect() {
         let sent = sent
-        queue.reapEach(limit: .max) { sent[Int($0.token)].length = 0 }
+        queue.reapFixedEach(limit: .max) { sent[Int($0.token)].length = 0 }
     }
 
     /// Moves `head` to the next free slot; how many are free from there on.
@@ -113,34 +113,64 @@ public struct NetTransmitQueue: ~Copyable {
 
     /// Sends these slots; those that are not fit stay free. Returns how many were sent.
     private mutating func commit(_ filled: Range<Int>) -> Int {
-        // Locals, so that the loop runs in registers.
-        let (slots, sent, memory) = (slots, sent, memory.place)
-        let (frameBytes, features) = (UInt(frameBytes), features)
-        let serial = serial
         var posting = queue.begin()
-        for index in filled {
-            let slot = slots + index
-            let length = slot.pointee.length
-            slot.pointee.length = 0
-            let start = memory.pointer(index) + NetTransmitQueue.headerOffset
-            var isFit = UInt(bitPattern: length &- 1) < frameBytes
-            if isFit, slot.pointee.offload.pendingChecksum == nil, slot.pointee.offload.segmentation == .none {
-                NetHeader().write(to: start)
-            } else {
-                isFit = isFit && Self.writeOffload(slot, length: length, features: features, to: start)
-            }
-            guard isFit else {
-                dropped &+= 1
-                continue
-            }
-            let bytes = UInt32(truncatingIfNeeded: NetHeader.size &+ length)
-            sent[index] = Sent(length: bytes, serial: serial &+ UInt32(truncatingIfNeeded: posting.count))
-            let address = memory.address(index) &+ UInt64(NetTransmitQueue.headerOffset)
-            posting.post(UInt32(truncatingIfNeeded: index), address: address, length: bytes, isWritable: false)
+        var index = filled.lowerBound
+        while index < filled.upperBound {
+            index &+= commitPlain(index..<filled.upperBound, &posting)
+            guard index < filled.upperBound else { break }
+            commitAny(index, &posting)
+            index &+= 1
         }
         queue.end(posting)
-        self.serial = serial &+ UInt32(truncatingIfNeeded: posting.count)
+        serial &+= UInt32(truncatingIfNeeded: posting.count)
         return posting.count
+    }
+
+    /// The common case, in registers: a run of frames with which nothing is left to do. Returns its length.
+    @inline(__always)
+    private func commitPlain(_ filled: Range<Int>, _ posting: inout FixedPosting) -> Int {
+        let first = filled.lowerBound
+        let (slots, sent, stride, frameBytes) = (slots + first, sent + first, memory.place.stride, UInt(frameBytes))
+        var start = memory.place.pointer(first) + NetTransmitQueue.headerOffset
+        var address = memory.place.address(first) &+ UInt64(NetTransmitQueue.headerOffset)
+        let firstSerial = serial &+ UInt32(truncatingIfNeeded: posting.count)
+        var run = 0
+        while run < filled.count {
+            let slot = slots + run
+            let length = slot.pointee.length
+            guard UInt(bitPattern: length &- 1) < frameBytes, slot.pointee.offload.pendingChecksum == nil,
+                slot.pointee.offload.segmentation == .none
+            else { break }
+            slot.pointee.length = 0
+            NetHeader().write(to: start)
+            let bytes = UInt32(truncatingIfNeeded: NetHeader.size &+ length)
+            sent[run] = Sent(length: bytes, serial: firstSerial &+ UInt32(truncatingIfNeeded: run))
+            posting.set(
+                UInt16(truncatingIfNeeded: run), to: UInt32(truncatingIfNeeded: first &+ run), address: address,
+                length: bytes, isWritable: false)
+            start += stride
+            address &+= UInt64(truncatingIfNeeded: stride)
+            run &+= 1
+        }
+        posting.advance(by: UInt16(truncatingIfNeeded: run))
+        return run
+    }
+
+    /// A frame of any kind, or one that is not fit.
+    private mutating func commitAny(_ index: Int, _ posting: inout FixedPosting) {
+        let length = slots[index].length
+        slots[index].length = 0
+        let start = memory.place.pointer(index) + NetTransmitQueue.headerOffset
+        guard UInt(bitPattern: length &- 1) < UInt(frameBytes),
+            Self.writeOffload(slots + index, length: length, features: features, to: start)
+        else {
+            dropped &+= 1
+            return
+        }
+        let bytes = UInt32(truncatingIfNeeded: NetHeader.size &+ length)
+        sent[index] = Sent(length: bytes, serial: serial &+ UInt32(truncatingIfNeeded: posting.count))
+        let address = memory.place.address(index) &+ UInt64(NetTransmitQueue.headerOffset)
+        posting.post(UInt32(truncatingIfNeeded: index), address: address, length: bytes, isWritable: false)
     }
 
     /// The driver may ask only for what was negotiated (VIRTIO 1.3, 5.1.6.2.1); false when it asked for more. Static:

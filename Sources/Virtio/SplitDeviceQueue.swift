@@ -85,30 +85,33 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
     /// The common case, in registers: a run of chains of one descriptor in the region of the last one.
     @inline(__always)
     private mutating func popSimple(into batch: inout ChainBatch, most: Int, isWritable: Bool) {
-        let (ring, region, end) = (ring, walk.recent, availIndex)
-        let (chains, segments, room) = (batch.chainRoom, batch.segmentRoom, batch.segmentCapacity)
+        // One counter and one limit for all of it, so that the loop runs in registers.
+        let (ring, region, first) = (ring, walk.recent, base)
+        let (chains, segments) = (batch.chainRoom + batch.chainCount, batch.segmentRoom + batch.segmentCount)
+        let firstSegment = UInt32(truncatingIfNeeded: batch.segmentCount)
         let longest = isWritable ? UInt32.max : UInt32(ChainWalk.longestReadable)
-        var (next, chain, segment) = (base, batch.chainCount, batch.segmentCount)
-        while next != end, chain < most, segment < room {
-            let head = ring.availEntry(next)
+        let room = min(most - batch.chainCount, batch.segmentCapacity - batch.segmentCount)
+        let limit = UInt32(clamping: min(Int(availIndex &- first), room))
+        var taken: UInt32 = 0
+        while taken < limit {
+            let head = ring.availEntry(first &+ UInt16(truncatingIfNeeded: taken))
             guard head < ring.size else { break }
             let descriptor = Descriptor(copying: ring.descriptor(head))
             let length = descriptor.length
             guard descriptor.flags & 7 == (isWritable ? Descriptor.write : 0), length &- 1 < longest,
                 let pointer = region.pointer(to: descriptor.address, count: UInt64(length))
             else { break }
-            segments[segment] = iovec(iov_base: pointer, iov_len: Int(length))
-            chains[chain] = DeviceChain(
+            segments[Int(taken)] = iovec(iov_base: pointer, iov_len: Int(length))
+            chains[Int(taken)] = DeviceChain(
                 head: head, readable: isWritable ? 0 : 1, writable: isWritable ? 1 : 0,
-                firstSegment: UInt32(truncatingIfNeeded: segment), readableBytes: isWritable ? 0 : length,
+                firstSegment: firstSegment &+ taken, readableBytes: isWritable ? 0 : length,
                 writableBytes: isWritable ? length : 0)
-            next &+= 1
-            chain &+= 1
-            segment &+= 1
+            taken &+= 1
         }
-        inFlight &+= next &- base
-        base = next
-        (batch.chainCount, batch.segmentCount) = (chain, segment)
+        inFlight &+= UInt16(truncatingIfNeeded: taken)
+        base = first &+ UInt16(truncatingIfNeeded: taken)
+        batch.chainCount &+= Int(taken)
+        batch.segmentCount &+= Int(taken)
     }
 
     /// The chain at `base`, of any shape. False: the batch ends before it.

@@ -10,34 +10,26 @@ extension SplitDriverQueue {
     public mutating func reap(into room: UnsafeMutableBufferPointer<UsedChain>) -> Int {
         guard let start = room.baseAddress else { return 0 }
         var done = 0
-        reapEach(limit: room.count) { chain in
+        let take = { (chain: UsedChain) in
             start[done] = chain
             done &+= 1
         }
+        if isFixed { reapFixedEach(limit: room.count, take) } else { reapEach(limit: room.count, take) }
         return done
     }
 
     /// The same, a call of `body` for each chain; it is inlined.
     @inline(__always)
     mutating func reapEach(limit: Int, _ body: (UsedChain) -> Void) {
-        guard fault == nil else { return }
-        let index = ring.usedIndexAcquire()
-        let pending = index &- nextUsed
-        guard pending != 0 else { return }
-        guard pending <= publishedOutstanding else {
-            fault = .usedIndex(index, next: nextUsed, outstanding: publishedOutstanding)
-            return
-        }
+        let pending = pendingUsed(limit: limit)
+        guard pending > 0 else { return }
         // Locals, so that the loop runs in registers.
         let (ring, shadow, first) = (ring, shadow, nextUsed)
-        let count = UInt16(clamping: min(Int(pending), limit))
         var offset: UInt16 = 0
-        while offset != count {
+        while offset != pending {
             let (id, length) = ring.usedEntry(first &+ offset)
             guard id < UInt32(ring.size), shadow[Int(id)].count != 0 else {
-                fault =
-                    id < UInt32(ring.size)
-                    ? .notOutstanding(head: UInt16(truncatingIfNeeded: id)) : .head(id, size: ring.size)
+                refuseUsed(id)
                 break
             }
             let entry = shadow + Int(id)
@@ -46,13 +38,55 @@ extension SplitDriverQueue {
                 chain.length = entry.pointee.posted
                 clampedLengths &+= 1
             }
-            if isFixed { entry.pointee.count = 0 } else { release(UInt16(truncatingIfNeeded: id)) }
+            release(UInt16(truncatingIfNeeded: id))
             offset &+= 1
             body(chain)
         }
         nextUsed = first &+ offset
         outstanding &-= offset
-        if isFixed { freeDescriptors &+= offset }
+    }
+
+    /// The same for a ring of fixed buffers: the token is the buffer, and every one has the same length.
+    @inline(__always)
+    mutating func reapFixedEach(limit: Int, _ body: (UsedChain) -> Void) {
+        let pending = pendingUsed(limit: limit)
+        guard pending > 0, let posted = fixedPosted else { return }
+        let (ring, shadow, first) = (ring, shadow, nextUsed)
+        var offset: UInt16 = 0
+        while offset != pending {
+            let (id, length) = ring.usedEntry(first &+ offset)
+            guard id < UInt32(ring.size), shadow[Int(id)].count != 0 else {
+                refuseUsed(id)
+                break
+            }
+            shadow[Int(id)].count = 0
+            if length > posted { clampedLengths &+= 1 }
+            offset &+= 1
+            body(UsedChain(token: id, length: min(length, posted)))
+        }
+        nextUsed = first &+ offset
+        outstanding &-= offset
+        freeDescriptors &+= offset
+    }
+
+    /// How many used entries to read, at most `limit`; an index that cannot be sets `fault`.
+    @inline(__always)
+    private mutating func pendingUsed(limit: Int) -> UInt16 {
+        guard fault == nil else { return 0 }
+        let index = ring.usedIndexAcquire()
+        let pending = index &- nextUsed
+        guard pending <= publishedOutstanding else {
+            fault = .usedIndex(index, next: nextUsed, outstanding: publishedOutstanding)
+            return 0
+        }
+        return UInt16(clamping: min(Int(pending), limit))
+    }
+
+    /// A used entry that names nothing that is with the device.
+    private mutating func refuseUsed(_ id: UInt32) {
+        fault =
+            id < UInt32(ring.size)
+            ? .notOutstanding(head: UInt16(truncatingIfNeeded: id)) : .head(id, size: ring.size)
     }
 
     /// Chains the device knows of.

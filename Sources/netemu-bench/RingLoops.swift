@@ -46,9 +46,10 @@ final class RingDevice {
         var turn = NetQueueReport()
         turn.frames = queue.pop(into: &chains, limit: batch)
         for chain in chains.chains {
-            guard let span = chains.segments(of: chain).first, let frame = span.iov_base,
-                span.iov_len > NetHeader.size, NetHeader(copying: frame).flags == 0
-            else { continue }
+            let span = chains.first(of: chain)
+            guard span.iov_len > NetHeader.size, let frame = span.iov_base, NetHeader(copying: frame).flags == 0 else {
+                continue
+            }
             sink.copyMemory(from: frame + NetHeader.size, byteCount: span.iov_len - NetHeader.size)
         }
         queue.pushAll(of: &chains)
