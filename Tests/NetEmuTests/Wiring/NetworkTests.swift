@@ -126,13 +126,13 @@ struct NetworkTests {
         #expect(script.info == ["n0: index=0,type=scripted,up"])
     }
 
-    @Test("a back-end that is removed before its card is shown behind that until the card goes")
+    @Test("a back-end that is removed before its card is shown behind that, with its last words, until the card goes")
     func netdevFirst() throws {
         let script = try MachineScript("netdev_add scripted,id=n0,lingers=on", Self.card)
         let (card, netdev) = (try #require(script.card("d0")), try #require(script.netdev("n0")))
         #expect(script.type("netdev_del n0") == ["> "])
         #expect(netdev.log == ["start", "stop"] && !card.isConnected)
-        #expect(script.info == [Self.d0, " \\ n0: index=0,type=scripted,"] && !script.network.isGone)
+        #expect(script.info == [Self.d0, " \\ n0: index=0,type=scripted,up"] && !script.network.isGone)
         #expect(script.type("netdev_del n0") == ["Error: Device 'n0' not found", "> "])
         netdev.end()
         #expect(script.network.isGone)

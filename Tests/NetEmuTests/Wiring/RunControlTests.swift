@@ -64,5 +64,6 @@ struct RunControlTests {
         let script = try Self.script()
         #expect(script.type("system_reset") == ["> "])
         #expect(script.guest.log == ["resume", "reset"] && script.runEvents == [.resumed, .reset])
+        #expect(script.type("info status") == ["VM status: running", "> "])
     }
 }
