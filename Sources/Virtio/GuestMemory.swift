@@ -1,11 +1,11 @@
-// The one guest memory: a sealed memfd, mapped once, seen by the driver, by a device in this process
+// The one guest memory: sealed memfds, each mapped once, seen by the driver, by a device in this process
 // and by a vhost-user back-end (docs/misbehaviours.md, RM, names what a peer tries). Guest-physical
 // addresses become pointers here and nowhere else; no arithmetic on a peer's number can wrap.
 // This file must not know what lies in the memory.
 
 import Linux
 
-/// A stretch of guest-physical addresses and where it lies in the memory file.
+/// A stretch of guest-physical addresses and where it lies in a memory file.
 public struct MemoryRegion: Hashable, Sendable {
     /// First guest-physical address.
     public let guestPhysical: UInt64
@@ -13,14 +13,17 @@ public struct MemoryRegion: Hashable, Sendable {
     public let size: UInt64
     /// The address a vhost-user back-end is told. Synthetic: never a pointer of this process.
     public let userAddress: UInt64
-    /// Where the region starts in the memory file.
+    /// Where the region starts in its memory file.
     public let fileOffset: UInt64
+    /// Which of the memory's files, 0 for the first.
+    public let file: Int
 
-    public init(guestPhysical: UInt64, size: UInt64, userAddress: UInt64, fileOffset: UInt64) {
+    public init(guestPhysical: UInt64, size: UInt64, userAddress: UInt64, fileOffset: UInt64, file: Int = 0) {
         self.guestPhysical = guestPhysical
         self.size = size
         self.userAddress = userAddress
         self.fileOffset = fileOffset
+        self.file = file
     }
 
     /// The user address of a guest-physical one, by the rule that all regions share.
@@ -29,8 +32,10 @@ public struct MemoryRegion: Hashable, Sendable {
 
 /// Guest RAM. Immutable after creation, so that it may be read from every thread.
 public final class GuestMemory: @unchecked Sendable {
-    /// The memory file and its one mapping.
-    public let shared: SharedMemory
+    /// The memory files, each with its one mapping. A region says which is its own.
+    public let files: [SharedMemory]
+    /// The first file, and the only one where a size was asked for.
+    public var shared: SharedMemory { files[0] }
     public let regions: [MemoryRegion]
     /// The same regions with pointers, in a block that never moves; queues look here without a reference count.
     let map: UnsafeBufferPointer<MappedRegion>
@@ -51,17 +56,25 @@ public final class GuestMemory: @unchecked Sendable {
             if hole.lowerBound > start { regions.append(.identity(from: start, to: hole.lowerBound)) }
             start = max(start, hole.upperBound)
         }
-        try self.init(memory, regions: regions)
+        try self.init([memory], regions: regions)
     }
 
-    /// - Parameter regions: inside `memory`, page-aligned, not overlapping in any of their three address spaces.
-    public init(_ memory: SharedMemory, regions: [MemoryRegion]) throws(VirtioError) {
-        try GuestMemory.validate(regions, size: UInt64(memory.size))
-        shared = memory
+    /// Regions of one file.
+    public convenience init(_ memory: SharedMemory, regions: [MemoryRegion]) throws(VirtioError) {
+        try self.init([memory], regions: regions)
+    }
+
+    /// - Parameters:
+    ///   - files: what the regions lie in; one that no region names is kept, and nothing else.
+    ///   - regions: each inside its file, page-aligned, not overlapping as guest-physical or as user addresses. One piece
+    ///     of a file may be at two addresses.
+    public init(_ files: [SharedMemory], regions: [MemoryRegion]) throws(VirtioError) {
+        try GuestMemory.validate(regions, sizes: files.map { UInt64($0.size) })
+        self.files = files
         self.regions = regions
         let map = UnsafeMutableBufferPointer<MappedRegion>.allocate(capacity: regions.count)
         for (index, region) in regions.enumerated() {
-            let base = memory.base + Int(region.fileOffset)
+            let base = files[region.file].base + Int(region.fileOffset)
             map.initializeElement(
                 at: index, to: MappedRegion(start: region.guestPhysical, size: region.size, base: base))
         }
@@ -103,9 +116,18 @@ public final class GuestMemory: @unchecked Sendable {
         return nil
     }
 
-    private static func validate(_ regions: [MemoryRegion], size: UInt64) throws(VirtioError) {
+    /// The guest-physical address that a vhost-user peer calls `address`; nil when no region has it.
+    public func guestAddress(ofUser address: UInt64) -> UInt64? {
+        for region in regions where address &- region.userAddress < region.size {
+            return region.guestPhysical &+ (address &- region.userAddress)
+        }
+        return nil
+    }
+
+    private static func validate(_ regions: [MemoryRegion], sizes: [UInt64]) throws(VirtioError) {
         guard !regions.isEmpty else { throw .noRegion }
         for (index, region) in regions.enumerated() {
+            let size = sizes.indices.contains(region.file) ? sizes[region.file] : 0
             guard region.isWellFormed(fileSize: size) else { throw .region(region, fileSize: size) }
             for other in regions[..<index] where region.overlaps(other) { throw .regionsOverlap(other, region) }
         }

@@ -8,7 +8,7 @@ public enum VirtioError: Error, Equatable, Sendable {
     /// Guest RAM must be a positive multiple of 4096 bytes.
     case memorySize(bytes: Int)
     case noRegion
-    /// A region is empty, unaligned, wraps its address space, or is not inside the memory file.
+    /// A region is empty, unaligned, wraps its address space, or is not inside its memory file (size 0: there is no such file).
     case region(MemoryRegion, fileSize: UInt64)
     case regionsOverlap(MemoryRegion, MemoryRegion)
     /// A split ring has 2^0…2^15 entries (VIRTIO 1.3, 2.7).

@@ -86,6 +86,30 @@ import Virtio
                     ])))
     }
 
+    @Test("each region travels with the descriptor of its own file (CFE-23)", arguments: [false, true])
+    func files(slots: Bool) throws {
+        let files = [
+            try SharedMemory(name: "low", size: 1 << 20), try SharedMemory(name: "high", size: 64 << 20),
+        ]
+        let regions = [0, 1, 1].enumerated().map { index, file in
+            MemoryRegion(
+                guestPhysical: UInt64(index) << 24, size: 1 << 20,
+                userAddress: MemoryRegion.userAddressBase + UInt64(index) << 24,
+                fileOffset: UInt64(file * index) << 20, file: file)
+        }
+        var bench = try MachineBench(slots ? .everything : .passt, memory: GuestMemory(files, regions: regions))
+        bench.connect()
+        let start = UInt64(2) << 24
+        bench.call { machine, now in
+            let queue = QueueConfiguration(
+                index: 0, size: 256, addresses: RingAddresses(contiguousAt: start, size: 256), base: 0)
+            machine.start(features: MachineBench.pairFeatures, queues: [queue], now: now)
+        }
+        let word = slots ? "ADD_MEM_REG" : "SET_MEM_TABLE"
+        let sent = zip(bench.trace, bench.attachments).filter { $0.0.hasPrefix(word) }.flatMap(\.1)
+        #expect(sent == [0, 1, 1].map { files[$0].descriptor.raw })
+    }
+
     @Test(
         "SET_FEATURES carries offered bits only, VERSION_1 always, bit 30 when offered (CFE-05)",
         arguments: [

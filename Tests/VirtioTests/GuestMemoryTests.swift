@@ -71,6 +71,54 @@ struct GuestMemoryTests {
     }
 }
 
+struct SeveralFilesTests {
+    private let files: [SharedMemory]
+    private let memory: GuestMemory
+
+    /// 64 KiB of a first file at 0, 128 KiB of a second at 1 MiB; the second's user addresses lie below the first's.
+    init() throws {
+        files = [try SharedMemory(name: "first", size: 1 << 16), try SharedMemory(name: "second", size: 1 << 18)]
+        memory = try GuestMemory(
+            files,
+            regions: [
+                MemoryRegion(guestPhysical: 0, size: 1 << 16, userAddress: 1 << 40, fileOffset: 0),
+                MemoryRegion(
+                    guestPhysical: 1 << 20, size: 1 << 17, userAddress: 1 << 39, fileOffset: 1 << 16, file: 1),
+            ])
+    }
+
+    @Test("each region lies in its own file, at its own offset")
+    func places() throws {
+        memory.span(at: 0x100, count: 1)?.copyBytes(from: [1])
+        memory.span(at: (1 << 20) + 0x100, count: 1)?.copyBytes(from: [2])
+        #expect(files[0].bytes[0x100] == 1 && files[1].bytes[0x10100] == 2)
+        #expect(memory.address(of: files[1].base + 0x10100) == (1 << 20) + 0x100)
+        #expect(memory.address(of: files[1].base) == nil, "no region has the file's beginning")
+        #expect(memory.size == 3 << 16)
+        #expect(GuestHeap(memory: memory).capacity == UInt64(3 << 16) - 4096)
+    }
+
+    @Test("user addresses are translated both ways, and only those that some region has")
+    func userAddresses() {
+        for address in [0, 0xffff, 1 << 20, (1 << 20) + 0x1ffff] as [UInt64] {
+            #expect(memory.userAddress(of: address).flatMap { memory.guestAddress(ofUser: $0) } == address)
+        }
+        #expect(memory.guestAddress(ofUser: 1 << 39) == 1 << 20)
+        for user in [0, (1 << 39) - 1, (1 << 39) + (1 << 17), (1 << 40) + (1 << 16), .max] as [UInt64] {
+            #expect(memory.guestAddress(ofUser: user) == nil)
+        }
+    }
+
+    @Test("a region of a file that is not there, or not long enough, is refused")
+    func refused() {
+        for (file, size) in [(2, 0), (-1, 0), (0, UInt64(1 << 16))] {
+            let region = MemoryRegion(
+                guestPhysical: 0, size: 1 << 17, userAddress: 1 << 40, fileOffset: 0, file: file)
+            #expect(throws: VirtioError.region(region, fileSize: size)) { _ = try GuestMemory(files, regions: [region]) }
+        }
+    }
+}
+
 struct GuestHeapTests {
     private func heap(pages: Int = 64) throws -> GuestHeap {
         GuestHeap(memory: try GuestMemory(size: pages * 4096))

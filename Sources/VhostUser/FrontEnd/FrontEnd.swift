@@ -28,7 +28,7 @@ public final class FrontEnd: RingBackEnd {
     public init(reactor: Reactor, memory: GuestMemory, options: FrontEndOptions = FrontEndOptions())
         throws(VhostUserError)
     {
-        guard SharedMemory.isSealed(memory.shared.descriptor.raw) else { throw .memoryNotShared }
+        guard memory.files.allSatisfy({ SharedMemory.isSealed($0.descriptor.raw) }) else { throw .memoryNotShared }
         self.reactor = reactor
         self.memory = memory
         machine = FrontEndMachine(options: options, memory: memory)

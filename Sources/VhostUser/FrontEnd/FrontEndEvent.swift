@@ -20,16 +20,6 @@ public enum FrontEndEvent: Equatable, Sendable {
     case warning(String)
 }
 
-/// A descriptor that travels with a message; its owner lives at least as long.
-public struct Attachment {
-    public let raw: CInt
-    private let owner: AnyObject
-
-    public init(_ event: SharedEvent) { (raw, owner) = (event.raw, event) }
-    public init(_ shared: SharedDescriptor) { (raw, owner) = (shared.raw, shared) }
-    public init(_ memory: SharedMemory) { (raw, owner) = (memory.descriptor.raw, memory) }
-}
-
 /// A ring that GET_VRING_BASE stopped.
 public struct StoppedRing: Equatable, Sendable {
     public let index: UInt16

@@ -120,14 +120,15 @@ extension FrontEndMachine {
     }
 
     private mutating func describeMemory() {
-        let regions = memory.regions.compactMap { try? MemoryRegionDescription($0) }
-        let attachment = Attachment(memory.shared)
+        let regions = memory.regions.compactMap { region in
+            (try? MemoryRegionDescription(region)).map { ($0, Attachment(memory.files[region.file])) }
+        }
         if protocolFeatures.contains(.memorySlots) {
             guard !areSlotsFilled else { return }
             areSlotsFilled = true
-            for region in regions { tellAcknowledged(.addMemoryRegion(region), attaching: [attachment]) }
-        } else if let table = try? MemoryTable(regions) {
-            tellAcknowledged(.setMemoryTable(table), attaching: regions.map { _ in attachment })
+            for (region, file) in regions { tellAcknowledged(.addMemoryRegion(region), attaching: [file]) }
+        } else if let table = try? MemoryTable(regions.map(\.0)) {
+            tellAcknowledged(.setMemoryTable(table), attaching: regions.map(\.1))
         }
     }
 

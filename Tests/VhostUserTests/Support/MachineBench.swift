@@ -17,8 +17,8 @@ struct MachineBench {
     private(set) var stops: [[StoppedRing]] = []
     /// Queues for which the driver was called.
     private(set) var interrupts: [UInt16] = []
-    /// Descriptors that travelled with the last message.
-    private(set) var lastAttachments: [CInt] = []
+    /// Descriptors that travelled with each message of the trace.
+    private(set) var attachments: [[CInt]] = []
     private(set) var isClosed = false
     private(set) var sentCount = 0
     let parts: ConnectionDescriptors
@@ -26,12 +26,15 @@ struct MachineBench {
 
     static let pairFeatures: UInt64 = 0x1_7000_9983
 
-    init(_ backEnd: ScriptedBackEnd, regions: Int = 2, configure: (inout FrontEndOptions) -> Void = { _ in }) throws {
+    init(
+        _ backEnd: ScriptedBackEnd, regions: Int = 2, memory: GuestMemory? = nil,
+        configure: (inout FrontEndOptions) -> Void = { _ in }
+    ) throws {
         var options = FrontEndOptions()
         options.healthInterval = nil
         configure(&options)
         self.backEnd = backEnd
-        machine = FrontEndMachine(options: options, memory: try MachineBench.memory(regions: regions))
+        machine = FrontEndMachine(options: options, memory: try memory ?? MachineBench.memory(regions: regions))
         parts = ConnectionDescriptors(
             kicks: try (0..<options.ringCount).map { _ in try SharedEvent() },
             calls: try (0..<options.ringCount).map { _ in try SharedEvent() },
@@ -122,7 +125,7 @@ struct MachineBench {
 
     private mutating func send(_ bytes: [UInt8], _ attachments: [Attachment]) {
         guard !isClosed else { return }
-        lastAttachments = attachments.map(\.raw)
+        self.attachments.append(attachments.map(\.raw))
         sentCount += 1
         guard let raw = try? received(bytes, as: .requests, descriptors: attachments.count),
             let message = try? Message(parsing: raw)
