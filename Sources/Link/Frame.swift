@@ -13,12 +13,20 @@ public struct Offload: Equatable, Sendable {
         }
     }
 
-    /// How a frame larger than the link's MTU is to be cut.
+    /// How a frame larger than the link's MTU is to be cut; the raw value is virtio's gso_type.
     public enum Segmentation: UInt8, Sendable {
+        /// Not at all.
         case none = 0
+        /// TCP over IPv4.
         case tcp4 = 1
+        /// TCP over IPv6.
         case tcp6 = 4
+        /// UDP: each piece is a datagram of its own.
         case udp = 5
+        /// As `tcp4`; the frame carries CWR, which only the first segment keeps (RFC 3168, 6.1.2).
+        case tcp4ECN = 0x81
+        /// As `tcp6`; the frame carries CWR, which only the first segment keeps.
+        case tcp6ECN = 0x84
     }
 
     public var pendingChecksum: PendingChecksum?
@@ -28,6 +36,7 @@ public struct Offload: Equatable, Sendable {
     /// Payload bytes per segment; 0 without segmentation.
     public var segmentSize: UInt16
 
+    @inlinable
     public init(
         pendingChecksum: PendingChecksum? = nil, isChecksumValid: Bool = false,
         segmentation: Segmentation = .none, segmentSize: UInt16 = 0
@@ -48,29 +57,54 @@ public struct FrameView {
     public let length: Int
     public let offload: Offload
 
+    @inlinable
     public init(segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, length: Int, offload: Offload = Offload()) {
         self.segments = segments
         self.length = length
         self.offload = offload
     }
 
+    /// Lends `bytes`, which lie in one piece, as a batch of one frame; the lend ends when `body` returns.
+    @inlinable
+    public static func withOneSpan<R>(
+        _ bytes: UnsafeRawBufferPointer, offload: Offload = Offload(),
+        _ body: (UnsafeBufferPointer<FrameView>) throws -> R
+    ) rethrows -> R {
+        try withUnsafePointer(to: bytes) { segment in
+            let view = FrameView(
+                segments: UnsafeBufferPointer(start: segment, count: 1), length: bytes.count, offload: offload)
+            return try withUnsafePointer(to: view) { try body(UnsafeBufferPointer(start: $0, count: 1)) }
+        }
+    }
+
+    /// Calls `body` for each stretch of the up to `count` bytes that start at `offset`, in order; returns how many bytes
+    /// there were. Bytes past the frame's end are not there.
+    @inlinable @inline(__always)
+    @discardableResult
+    public func forEachSpan(from offset: Int, count: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Int {
+        var skip = offset
+        var left = count
+        for segment in segments where left > 0 {
+            if skip >= segment.count {
+                skip &-= segment.count
+                continue
+            }
+            let part = min(segment.count &- skip, left)
+            body(UnsafeRawBufferPointer(rebasing: segment[skip..<skip &+ part]))
+            left &-= part
+            skip = 0
+        }
+        return count &- left
+    }
+
     /// Copies up to `room.count` bytes that start at `offset`; returns how many were there.
     @discardableResult
     public func copy(from offset: Int, into room: UnsafeMutableRawBufferPointer) -> Int {
-        var skip = offset
         var done = 0
-        for segment in segments where done < room.count {
-            if skip >= segment.count {
-                skip -= segment.count
-                continue
-            }
-            let count = min(segment.count - skip, room.count - done)
-            UnsafeMutableRawBufferPointer(rebasing: room[done..<done + count])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: segment[skip..<skip + count]))
-            done += count
-            skip = 0
+        return forEachSpan(from: offset, count: room.count) { part in
+            UnsafeMutableRawBufferPointer(rebasing: room[done..<done &+ part.count]).copyMemory(from: part)
+            done &+= part.count
         }
-        return done
     }
 }
 

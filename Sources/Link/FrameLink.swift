@@ -1,5 +1,6 @@
-// The cable between two ports: it counts, it can be unplugged, watchers look on. It keeps no frame and
-// knows no clock; what must not happen within a call is handed to the door it was given.
+// The cable between two ports: it counts, it can be unplugged, watchers look on. What an end cannot do for a frame
+// is done here, in one place, or the frame is dropped and counted. It keeps no frame and knows no clock; what must
+// not happen within a call is handed to the door it was given.
 
 /// A link between two ports. Lives on one thread.
 public final class FrameLink {
@@ -11,6 +12,9 @@ public final class FrameLink {
     private var isBlocked = (false, false)
     private var isTelling = (false, false)
     private var sent = (LinkCounters(), LinkCounters())
+    /// What each end said that it can do.
+    private var abilities = (LinkCapabilities.plain, LinkCapabilities.plain)
+    private var completion = ChecksumCompletion()
 
     /// Whether frames pass. Set by `setUp`.
     public private(set) var isUp = true
@@ -22,13 +26,25 @@ public final class FrameLink {
     /// A sender that waited for the former port is told that there is room.
     public func connect(_ port: (any FramePort)?, at end: LinkEnd) {
         if end == .card { card = port } else { netdev = port }
+        capabilitiesChanged(end)
         hasRoom(end)
     }
 
+    /// Who is at `end`; nil when it is open.
     public func port(at end: LinkEnd) -> (any FramePort)? { end == .card ? card : netdev }
+
+    /// What the port at `end` can do, as it last said; `plain` when the end is open.
+    public func capabilities(_ end: LinkEnd) -> LinkCapabilities { end == .card ? abilities.0 : abilities.1 }
+
+    /// The port at `end` is asked anew for what it can do.
+    public func capabilitiesChanged(_ end: LinkEnd) {
+        let capabilities = port(at: end)?.capabilities ?? .plain
+        if end == .card { abilities.0 = capabilities } else { abilities.1 = capabilities }
+    }
 
     /// Adds a watcher, last in line; the link owns it until `remove`.
     public func add(_ watcher: any FrameWatcher) { watchers.append(watcher) }
+    /// Forgets a watcher; one that was not added is ignored.
     public func remove(_ watcher: any FrameWatcher) { watchers.removeAll { $0 === watcher } }
 
     /// What `end` has sent.
@@ -38,11 +54,30 @@ public final class FrameLink {
 
     /// Sends frames from `end` to the other one; returns how many the sender can forget. Fewer than all: wait for
     /// `FramePort.peerHasRoom`. Over a link that is down, or open at its other end, all are dropped and counted.
+    /// A frame that the other end cannot take as it is is completed (a pending checksum), or dropped and counted.
     public func send(_ frames: UnsafeBufferPointer<FrameView>, from end: LinkEnd) -> Int {
         guard isUp, let receiver = port(at: end.other) else {
             count(end) { $0.droppedWhileDown &+= UInt64(frames.count) }
             return frames.count
         }
+        let capabilities = capabilities(end.other)
+        let plain = Self.plainRun(of: frames, within: capabilities.largestFrame)
+        if plain == frames.count { return pass(frames, to: receiver, from: end) }
+        return complete(frames, for: capabilities, to: receiver, from: end)
+    }
+
+    /// How many frames, from the first on, every end can take that takes frames of `longest` bytes.
+    @inline(__always)
+    private static func plainRun(of frames: UnsafeBufferPointer<FrameView>, within longest: Int) -> Int {
+        var count = 0
+        while count < frames.count, frames[count].isPlain, frames[count].length <= longest { count &+= 1 }
+        return count
+    }
+
+    /// Gives frames to the port that takes them as they are.
+    private func pass(
+        _ frames: UnsafeBufferPointer<FrameView>, to receiver: any FramePort, from end: LinkEnd
+    ) -> Int {
         let taken = min(max(0, receiver.take(frames)), frames.count)
         if taken < frames.count { block(end.other, for: end) }
         guard taken > 0 else { return 0 }
@@ -56,6 +91,51 @@ public final class FrameLink {
         for watcher in watchers { watcher.saw(passed, from: end) }
         return taken
     }
+
+    /// The same for frames of which some need a hand: those that do not go in runs, the others one by one.
+    @inline(never)
+    private func complete(
+        _ frames: UnsafeBufferPointer<FrameView>, for capabilities: LinkCapabilities, to receiver: any FramePort,
+        from end: LinkEnd
+    ) -> Int {
+        var done = 0
+        while done < frames.count {
+            var run = done
+            while run < frames.count, capabilities.takes(frames[run].offload, length: frames[run].length) { run += 1 }
+            if run > done {
+                let taken = pass(UnsafeBufferPointer(rebasing: frames[done..<run]), to: receiver, from: end)
+                if taken < run - done { return done + taken }
+                done = run
+            } else if completeOne(frames[done], for: capabilities, to: receiver, from: end) {
+                done += 1
+            } else {
+                return done
+            }
+        }
+        return done
+    }
+
+    /// False when the frame was refused; one that nothing can be done for is dropped.
+    private func completeOne(
+        _ frame: FrameView, for capabilities: LinkCapabilities, to receiver: any FramePort, from end: LinkEnd
+    ) -> Bool {
+        guard frame.offload.segmentation == .none else {
+            count(end) { $0.segmentsDropped &+= 1 }
+            return true
+        }
+        guard frame.length <= capabilities.largestFrame else {
+            count(end) { $0.tooLong &+= 1 }
+            return true
+        }
+        guard let taken = completion.lend(frame, { pass($0, to: receiver, from: end) }) else {
+            count(end) { $0.checksumsDropped &+= 1 }
+            return true
+        }
+        if taken == 1 { count(end) { $0.checksumsCompleted &+= 1 } }
+        return taken == 1
+    }
+
+    // MARK: room
 
     /// The port at `end` can take frames again. Without a sender that waits this does nothing, so it may be said at
     /// any time, also within `take`.
@@ -96,4 +176,10 @@ public final class FrameLink {
     private func set(_ flags: inout (Bool, Bool), _ end: LinkEnd, _ value: Bool) {
         if end == .card { flags.0 = value } else { flags.1 = value }
     }
+}
+
+extension FrameView {
+    /// Nothing is left to do for this frame.
+    @inline(__always)
+    var isPlain: Bool { offload.pendingChecksum == nil && offload.segmentation == .none }
 }

@@ -16,9 +16,16 @@ public protocol FramePort: AnyObject {
 
     /// The link came up or went down. Frames sent over a link that is down are dropped.
     func linkChanged(isUp: Bool)
+
+    /// What it can do for a frame beside taking it. The link asks when the port is connected; later changes are said by
+    /// `FrameLink.capabilitiesChanged`. Not asked per frame.
+    var capabilities: LinkCapabilities { get }
 }
 
 extension FramePort {
+    /// Whole frames of any length, with all checksums.
+    public var capabilities: LinkCapabilities { .plain }
+    /// Nothing to do.
     public func linkChanged(isUp: Bool) {}
 }
 
@@ -48,6 +55,14 @@ public struct LinkCounters: Hashable, Sendable {
     public var droppedWhileDown: UInt64 = 0
     /// How often the other end was blocked.
     public var blocked: UInt64 = 0
+    /// Frames whose checksum the link completed, because the other end does not.
+    public var checksumsCompleted: UInt64 = 0
+    /// Frames dropped because their checksum cannot be completed: its place is not in the frame.
+    public var checksumsDropped: UInt64 = 0
+    /// Frames dropped because the other end cannot cut them.
+    public var segmentsDropped: UInt64 = 0
+    /// Frames dropped because the other end takes none of that length.
+    public var tooLong: UInt64 = 0
 
     public init() {}
 }

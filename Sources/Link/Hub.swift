@@ -89,7 +89,8 @@ public final class HubPort: FramePort {
         if !isBlocked { hub?.hasRoom(besides: self) }
     }
 
-    public func linkChanged(isUp: Bool) {}
+    /// Pending checksums pass a hub: the link of each port completes them where that is needed.
+    public var capabilities: LinkCapabilities { LinkCapabilities(checksum: true) }
 
     fileprivate func leave() {
         waiting = []
@@ -118,14 +119,7 @@ public final class HubPort: FramePort {
     private func send(_ frame: WaitingFrame) -> Bool {
         guard let link else { return true }
         return frame.bytes.withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { segment in
-                let view = FrameView(
-                    segments: UnsafeBufferPointer(start: segment, count: 1), length: bytes.count,
-                    offload: frame.offload)
-                return withUnsafePointer(to: view) {
-                    link.send(UnsafeBufferPointer(start: $0, count: 1), from: end) == 1
-                }
-            }
+            FrameView.withOneSpan(bytes, offload: frame.offload) { link.send($0, from: end) } == 1
         }
     }
 }

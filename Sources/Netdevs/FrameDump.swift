@@ -92,12 +92,7 @@ public final class FrameDump: FrameWatcher {
     private func append(_ frame: FrameView, _ now: UInt64, _ direction: CaptureDirection) {
         let kept = min(frame.length, Int(options.longest))
         options.format.appendRecordHeader(nanoseconds: now, kept: kept, length: frame.length, to: &buffer)
-        var left = kept
-        for segment in frame.segments where left > 0 {
-            let part = UnsafeRawBufferPointer(rebasing: segment.prefix(left))
-            buffer.append(contentsOf: part)
-            left -= part.count
-        }
+        frame.forEachSpan(from: 0, count: kept) { buffer.append(contentsOf: $0) }
         options.format.appendRecordTrailer(kept: kept, direction, to: &buffer)
     }
 

@@ -61,6 +61,9 @@ public final class StreamPort: FramePort {
 
     // MARK: to the peer
 
+    /// Nothing but bytes goes over a stream: all checksums, no frame that is to be cut, none longer than QEMU takes.
+    public var capabilities: LinkCapabilities { LinkCapabilities(largestFrame: Self.longest) }
+
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         guard !isOver, !isOutputOver else { return frames.count }
         var taken = 0

@@ -25,6 +25,8 @@ struct ReceiveSide: ~Copyable {
 
     private var queue: SplitDeviceQueue
     private let isMergeable: Bool
+    /// VIRTIO_NET_F_GUEST_CSUM: without it flags is 0 (VIRTIO 1.3, 5.1.6.4.1).
+    private let saysChecksums: Bool
     /// Chains that were taken from the ring; those from `next` on are not used yet.
     private var chains: ChainBatch
     private var next = 0
@@ -36,6 +38,7 @@ struct ReceiveSide: ~Copyable {
             QueueState(configuration, features: features), memory: memory, direction: .writable)
         chains = ChainBatch(chains: max(Self.batch, Int(configuration.size)), segments: 4096)
         isMergeable = features & NetFeature.mergeableBuffers != 0
+        saysChecksums = features & NetFeature.guestChecksum != 0
         queue.suppressKicks()
     }
 
@@ -134,7 +137,7 @@ struct ReceiveSide: ~Copyable {
 
     /// Writes header and frame over the next `count` chains and gives them to the driver.
     private mutating func copy(_ frame: FrameView, into count: Int) {
-        var header = NetHeader(frame.offload)
+        var header = saysChecksums ? NetHeader(frame.offload) : NetHeader()
         header.bufferCount = UInt16(truncatingIfNeeded: count)
         var offset = -NetHeader.size
         for index in next..<next + count {

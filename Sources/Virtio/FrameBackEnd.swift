@@ -42,6 +42,8 @@ public final class FrameBackEnd: RingBackEnd {
     /// The order in which `start` named the queues.
     private var started: [UInt16] = []
 
+    /// What the driver agreed to take.
+    public private(set) var capabilities = LinkCapabilities.plain
     public internal(set) var receiveCounters = QueueCounters()
     public internal(set) var transmitCounters = QueueCounters()
 
@@ -59,6 +61,8 @@ public final class FrameBackEnd: RingBackEnd {
     public func start(features: UInt64, queues: [QueueConfiguration]) {
         guard let memory = owner?.memory else { return }
         started = queues.map(\.index)
+        capabilities = LinkCapabilities(features: features, .toDriver)
+        link.capabilitiesChanged(.card)
         for queue in queues {
             do throws(VirtioError) {
                 if queue.index == pair.receive {

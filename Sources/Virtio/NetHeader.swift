@@ -22,6 +22,20 @@ public enum NetHeaderError: Error, Hashable, Sendable {
 /// Which way a frame travels: it decides which feature bits allow what.
 public enum NetDirection: Sendable { case toDevice, toDriver }
 
+extension LinkCapabilities {
+    /// What an end does that speaks virtio with these negotiated `features`.
+    /// - Parameter direction: the way of the frames that are given to it.
+    init(features: UInt64, _ direction: NetDirection, largestFrame: Int = .max) {
+        func has(_ device: UInt64, _ driver: UInt64) -> Bool {
+            features & (direction == .toDevice ? device : driver) != 0
+        }
+        self.init(checksum: has(NetFeature.checksum, NetFeature.guestChecksum), largestFrame: largestFrame)
+        if has(NetFeature.hostTSO4, NetFeature.guestTSO4) { segmentation.insert(.tcp4) }
+        if has(NetFeature.hostTSO6, NetFeature.guestTSO6) { segmentation.insert(.tcp6) }
+        if has(NetFeature.hostECN, NetFeature.guestECN) { segmentation.insert(.ecn) }
+    }
+}
+
 /// A virtio-net header as a private copy.
 public struct NetHeader: Hashable, Sendable {
     @inlinable public static var size: Int { 12 }
@@ -111,8 +125,7 @@ public struct NetHeader: Hashable, Sendable {
             offload.pendingChecksum = .init(start: checksumStart, offset: checksumOffset)
         }
         guard segmentationType != 0 else { return offload }
-        guard let segmentation = Offload.Segmentation(rawValue: segmentationType & ~NetHeader.ecn),
-            allowed.segmentation(segmentation, ecn: segmentationType & NetHeader.ecn != 0)
+        guard let segmentation = Offload.Segmentation(rawValue: segmentationType), allowed.segmentation(segmentation)
         else { throw .segmentation(type: segmentationType) }
         guard segmentSize != 0, offload.pendingChecksum != nil else { throw .segmentSize(segmentSize) }
         offload.segmentation = segmentation
@@ -127,15 +140,19 @@ public struct NetHeader: Hashable, Sendable {
 
         var checksum: Bool { has(device: NetFeature.checksum, driver: NetFeature.guestChecksum) }
 
-        func segmentation(_ kind: Offload.Segmentation, ecn: Bool) -> Bool {
-            if ecn, !has(device: NetFeature.hostECN, driver: NetFeature.guestECN) { return false }
-            return switch kind {
-            case .none: false
-            case .tcp4: has(device: NetFeature.hostTSO4, driver: NetFeature.guestTSO4)
-            case .tcp6: has(device: NetFeature.hostTSO6, driver: NetFeature.guestTSO6)
-            case .udp: false
+        func segmentation(_ kind: Offload.Segmentation) -> Bool {
+            switch kind {
+            case .none, .udp: false
+            case .tcp4: tcp4
+            case .tcp4ECN: tcp4 && ecn
+            case .tcp6: tcp6
+            case .tcp6ECN: tcp6 && ecn
             }
         }
+
+        private var tcp4: Bool { has(device: NetFeature.hostTSO4, driver: NetFeature.guestTSO4) }
+        private var tcp6: Bool { has(device: NetFeature.hostTSO6, driver: NetFeature.guestTSO6) }
+        private var ecn: Bool { has(device: NetFeature.hostECN, driver: NetFeature.guestECN) }
 
         private func has(device: UInt64, driver: UInt64) -> Bool {
             features & (direction == .toDevice ? device : driver) != 0

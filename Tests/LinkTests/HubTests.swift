@@ -74,15 +74,13 @@ struct HubTests {
     func copiesKeepOffload() {
         let script = HubScript(ports: 3)
         script.peers[2].room = 0
+        for port in 1...2 {
+            script.peers[port].capabilities = LinkCapabilities(checksum: true)
+            script.links[port].capabilitiesChanged(.netdev)
+        }
         let offload = Offload(pendingChecksum: .init(start: 34, offset: 16))
         testFrame(90).withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { segment in
-                let view = FrameView(
-                    segments: UnsafeBufferPointer(start: segment, count: 1), length: 90, offload: offload)
-                withUnsafePointer(to: view) {
-                    _ = script.links[0].send(UnsafeBufferPointer(start: $0, count: 1), from: .netdev)
-                }
-            }
+            _ = FrameView.withOneSpan(bytes, offload: offload) { script.links[0].send($0, from: .netdev) }
         }
         script.allow(.max, at: 2)
         #expect(script.peers[1].offloads == [offload] && script.peers[2].offloads == [offload])

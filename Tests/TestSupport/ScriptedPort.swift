@@ -45,6 +45,8 @@ public final class ScriptedPort: FramePort {
     /// How often it was told that the other end has room.
     public private(set) var told = 0
     public private(set) var linkStates: [Bool] = []
+    /// What it says that it can do; after a change the link has to be told.
+    public var capabilities = LinkCapabilities.plain
     /// Done when it is told that the other end has room.
     public var onRoom: (() -> Void)?
 

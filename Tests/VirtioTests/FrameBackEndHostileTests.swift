@@ -204,6 +204,24 @@ struct FrameBackEndHostileTests {
         #expect(card.ring.bytes(Self.data + 10, 90) == [1, 0] + testFrame(88, 2))
     }
 
+    @Test("a driver that did not agree to checksum facts is told none, one that did is told all")
+    func checksumFacts() throws {
+        for (features, flags) in [(0, 0), (NetFeature.guestChecksum, NetHeader.dataValid)] as [(UInt64, UInt8)] {
+            let card = try HandCard(queue: 0, features: NetFeature.version1 | features)
+            // The back-end offers no such feature: this is the device's side alone.
+            let configuration = QueueConfiguration(
+                index: 0, size: card.ring.state.size, addresses: card.ring.state.addresses, base: 0)
+            var side = try ReceiveSide(
+                configuration, features: NetFeature.version1 | features, memory: card.ring.memory)
+            post(card, [2000])
+            var counters = QueueCounters()
+            let turn = testFrame(60).withUnsafeBytes { bytes in
+                FrameView.withOneSpan(bytes, offload: Offload(isChecksumValid: true)) { side.fill($0, &counters) }
+            }
+            #expect(turn.taken == 1 && card.ring.bytes(Self.data, 1) == [flags])
+        }
+    }
+
     @Test("RV-26: a frame longer than all buffers of a full ring is dropped and counted; a shorter one passes")
     func longerThanTheRing() throws {
         let card = try HandCard(queue: 0, size: 8)

@@ -47,6 +47,8 @@ struct NetHeaderTests {
         for offload in [
             Offload(), Offload(isChecksumValid: true), Offload(pendingChecksum: .init(start: 34, offset: 6)),
             Offload(pendingChecksum: .init(start: 54, offset: 16), segmentation: .tcp6, segmentSize: 1428),
+            Offload(pendingChecksum: .init(start: 34, offset: 16), segmentation: .tcp4ECN, segmentSize: 1448),
+            Offload(pendingChecksum: .init(start: 54, offset: 16), segmentation: .tcp6ECN, segmentSize: 1428),
         ] {
             for direction in [NetDirection.toDevice, .toDriver] {
                 let back = try NetHeader(offload).offload(frame: 1500, features: Self.all, direction: direction)
@@ -69,7 +71,7 @@ struct NetHeaderTests {
         #expect(verdict({ _ in }, features: NetFeature.version1) == .checksumNotNegotiated)
         #expect(verdict { ($0.segmentationType, $0.segmentSize) = (1, 0) } == .segmentSize(0))
         #expect(verdict { ($0.flags, $0.segmentationType, $0.segmentSize) = (0, 1, 1448) } == .segmentSize(1448))
-        for type in [2, 3, 6, 7, 0x7f, 0x80] as [UInt8] {
+        for type in [2, 3, 5, 6, 7, 0x7f, 0x80, 0x85] as [UInt8] {
             #expect(verdict { ($0.segmentationType, $0.segmentSize) = (type, 1448) } == .segmentation(type: type))
         }
         let noSegmentation = NetFeature.checksum | NetFeature.version1
