@@ -35,7 +35,8 @@ extension NetDevice {
     }
 
     /// The back-end is gone for certain: it does not touch guest memory any more. A stop that it was asked for is
-    /// complete.
+    /// complete. The back-end stays attached and may return; until then frames wait in the rings. A second call changes
+    /// nothing.
     public func backEndDied() {
         isBackEndAlive = false
         isOrphaned = true

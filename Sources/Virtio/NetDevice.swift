@@ -42,7 +42,8 @@ public struct NetDeviceModel: Sendable {
     }
 }
 
-/// Who works the driver door. Called on the device's thread, never within a call of the driver into the device.
+/// Who works the driver door. Called on the device's thread. Interrupts may come within a call into the device (a
+/// back-end in this process kicks and calls by plain calls): leave a note and do the work in a turn of your own.
 public protocol NetDeviceDriver: AnyObject {
     /// The device used buffers of `queue`.
     func queueInterrupt(_ queue: UInt16)
@@ -57,7 +58,20 @@ public protocol NetDeviceDriver: AnyObject {
     func restartBase(queue: UInt16) -> RingPosition?
 }
 
-/// A virtio network device: registers towards a driver, a back-end behind.
+/// A virtio network device: registers towards a driver, a back-end behind. Lives on one thread.
+///
+/// The order of things, for whoever puts one together:
+///
+/// 1. The device, then its driver (``NetDriver``, or another that sets `driver`). Until a back-end has told what it can
+///    do, the driver finds nothing to negotiate with and waits for `configurationInterrupt`.
+/// 2. ``attach(_:)`` puts the back-end behind, once. A back-end that is connected has arrived with that. Of a vhost-user
+///    front-end set `onEvent` before its socket is attached: from that call on it watches the socket and the rings'
+///    eventfds, and tells its news at the end of a turn. At its first `connected` it is attached to the device, at each
+///    later one ``backEndReturned(features:)`` is called; nothing else is called twice.
+/// 3. When the back-end is lost: end it for certain (a process that hangs may still write to guest memory), then
+///    ``backEndDied()``, once. The link goes down; rings and driver keep what they have. Only then is the next socket
+///    attached to the same front-end, so that its `connected` finds a device without a back-end.
+/// 4. At the end the driver resets the device (``NetDriver/detach()``), then ``detach(_:)`` lets the back-end go.
 public final class NetDevice: RingOwner {
     public let model: NetDeviceModel
     public let memory: GuestMemory
@@ -110,7 +124,7 @@ struct QueueRegisters {
     var isEnabled = false
     /// Where the back-end goes on when it starts.
     var base: RingPosition = 0
-    /// How often the driver was told to look, and told the device to; since the card was made.
+    /// How often the driver told the device to look, and was told to; since the card was made.
     var kicks: UInt64 = 0
     var calls: UInt64 = 0
 

@@ -110,15 +110,7 @@ final class SimulatedPeer: Station {
     }
 
     func arrive(_ frame: [UInt8], _ now: Instant) -> Bool {
-        frame.withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { pointer in
-                let segments = UnsafeBufferPointer(start: pointer, count: 1)
-                let view = FrameView(segments: segments, length: bytes.count)
-                withUnsafePointer(to: view) {
-                    host.receive(UnsafeBufferPointer(start: $0, count: 1), on: id, now: now)
-                }
-            }
-        }
+        frame.withUnsafeBytes { FrameView.withOneSpan($0) { host.receive($0, on: id, now: now) } }
         return true
     }
 

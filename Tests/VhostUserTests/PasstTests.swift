@@ -102,15 +102,18 @@ import Virtio
         return try required(bench.guest.received.first { $0.starts(with: Self.guestMAC) }, "an ARP answer")
     }
 
-    private static let guestMAC: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, 0x56]
+    static let guestMAC: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, 0x56]
     /// Who has 198.51.100.1? Tell 198.51.100.2 (RFC 826).
-    private static let request =
+    static let request =
         hex(
             """
             ffffffffffff 525400123456 0806          # broadcast, from the guest, ARP
             0001 0800 06 04 0001                    # Ethernet, IPv4, request
             525400123456 c6336402 000000000000 c6336401
             """)
+
+    /// What such an answer begins with behind its addresses.
+    static let arpReply = hex("0806 0001 0800 06 04 0002")
 
     @Test("handshake, an ARP request, its answer")
     func arp() throws {
@@ -119,7 +122,7 @@ import Virtio
         #expect(bench.frontEnd.features == 0x1_0000_8002)
         #expect(bench.frontEnd.protocolFeatures.rawValue == 0x8_000e)
         let answer = try resolveGateway(bench, peer)
-        #expect(answer[12..<22] == hex("0806 0001 0800 06 04 0002")[...])
+        #expect(answer[12..<22] == Self.arpReply[...])
         #expect(answer[28..<32] == hex("c6336401")[...])
         #expect(bench.guest.isLinkUp)
     }

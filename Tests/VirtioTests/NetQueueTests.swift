@@ -3,6 +3,7 @@
 
 import Glibc
 import Link
+import TestSupport
 import Testing
 
 @testable import Virtio
@@ -276,6 +277,48 @@ struct NetReceiveQueueTests {
             pair.deliver(Self.frame(200, seed))
             #expect(pair.receive().map(\.bytes) == [Self.frame(200, seed)])
         }
+    }
+
+    /// Story: the half that a dead back-end had used was continued by the first buffers of its successor.
+    @Test("what a dead device left half is no part of its successor's frames", arguments: [0, 1, 3])
+    func halfFrame(wholeBefore: Int) throws {
+        let pair = try ReceivePair()
+        for seed in 0..<UInt8(wholeBefore) { pair.deliver(Self.frame(60, seed)) }
+        pair.deliver(Self.frame(60, 77), count: 3)
+        let base = try #require(pair.restartBase())
+        #expect(base.index == UInt16(wholeBefore + 1))
+        pair.device = try ReceivePair.device(8, pair.queue.addresses, pair.heap.memory, pair.features, base: base)
+        pair.deliver(Self.frame(100, 8))
+        pair.deliver(Self.frame(100, 9))
+        let expected = (0..<UInt8(wholeBefore)).map { Self.frame(60, $0) } + [Self.frame(100, 8), Self.frame(100, 9)]
+        #expect(pair.receive().map(\.bytes) == expected)
+        #expect(pair.queue.dropped == 1 && pair.queue.fault == nil)
+        for seed in 0..<30 as Range<UInt8> {
+            pair.deliver(Self.frame(1000, seed))
+            #expect(pair.receive().map(\.bytes) == [Self.frame(1000, seed)], "all buffers are there")
+        }
+    }
+
+    @Test("frames that are refused stay in their buffers and are lent again, whatever lies between them")
+    func refused() throws {
+        let pair = try ReceivePair(size: 16)
+        let frames = [60, 300, 60, 500, 60].enumerated().map { Self.frame($1, UInt8($0)) }
+        for (index, frame) in frames.enumerated() {
+            if index == 2 { pair.deliver(Self.frame(60), count: 0) }
+            pair.deliver(frame)
+        }
+        var taken: [[UInt8]] = []
+        for _ in 0..<10 {
+            let turn = pair.queue.offer { batch in
+                if let first = batch.first { taken.append(first.bytes) }
+                return min(1, batch.count)
+            }
+            #expect(turn.isRefused == (taken.count < frames.count) && !(turn.isRefused && turn.hasMore))
+            if !turn.isRefused { break }
+        }
+        #expect(taken == frames)
+        #expect(pair.queue.dropped == 1 && pair.queue.fault == nil)
+        #expect(pair.device.pop().count == 16, "every buffer is posted again")
     }
 
     @Test("after a reset all buffers are posted again")

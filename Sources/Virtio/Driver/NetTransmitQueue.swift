@@ -90,6 +90,12 @@ public struct NetTransmitQueue: ~Copyable {
         return turn
     }
 
+    /// Takes back what the device has sent; how many slots are free.
+    public mutating func room() -> Int {
+        collect()
+        return freeSlots
+    }
+
     /// Slots that the device is done with are free.
     private mutating func collect() {
         let sent = sent

@@ -25,6 +25,8 @@ public struct NetQueueReport: Hashable, Sendable {
     public var needsKick = false
     /// There may be more to do at once: the budget or the batch ended the turn.
     public var hasMore = false
+    /// Frames were lent and not taken: they are lent again when there is room for them.
+    public var isRefused = false
 
     public init() {}
 }

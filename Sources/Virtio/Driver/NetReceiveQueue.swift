@@ -90,27 +90,56 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Lends the frames that arrived, at most `budget`, in batches to `body`, and posts their buffers again after each
     /// batch. The lend ends when `body` returns.
-    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetQueueReport
-    {
+    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetQueueReport {
+        offer(budget: budget) { frames in
+            body(frames)
+            return frames.count
+        }
+    }
+
+    /// As `receive`, to somebody who can refuse: `body` returns how many of the batch it took, counted from the first. The
+    /// others stay where they are and are lent again by the next call; `isRefused` of the turn says so.
+    @inline(__always)
+    public mutating func offer(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Int) -> NetQueueReport {
         var turn = NetQueueReport()
         var left = budget
         while left > 0 {
             if next == count { reap() }
-            let first = next
+            let (first, nonsense) = (next, dropped)
             let (lent, isCut) = gather(atMost: min(left, NetReceiveQueue.batch))
             if first == next {
                 guard isCut, completeFrame() else { break }
                 continue
             }
-            if lent > 0 { body(UnsafeBufferPointer(start: frames, count: lent)) }
+            let taken = lent > 0 ? max(0, min(lent, body(UnsafeBufferPointer(start: frames, count: lent)))) : 0
+            if taken < lent { keep(from: taken, first..<next, dropped: nonsense) }
             repost(first..<next)
             if queue.publish() { turn.needsKick = true }
-            turn.frames += lent
+            turn.frames += taken
+            if taken < lent {
+                turn.isRefused = true
+                return turn
+            }
             // A batch of nothing but nonsense counts, too: a hostile device cannot keep the turn going.
             left -= max(1, lent)
         }
         turn.hasMore = next != count || queue.hasUsed
         return turn
+    }
+
+    /// `next` goes back to where among `positions` the buffers of the frame begin that is `frame` in the batch; what is
+    /// behind it was not looked at, and `dropped` counts from where it stood before the batch.
+    private mutating func keep(from frame: Int, _ positions: Range<Int>, dropped before: UInt64) {
+        let start = frames[frame].segments[0].baseAddress
+        next = positions.lowerBound
+        var passed = 0
+        while next < positions.upperBound,
+            UnsafeRawPointer(memory.place.pointer(Int(used[next].token))) + NetHeader.size != start
+        {
+            next = min(next + buffersNamed(at: next), positions.upperBound)
+            passed += 1
+        }
+        dropped = min(dropped, before &+ UInt64(max(0, passed - frame)))
     }
 
     /// The frame at `next` names more buffers than were given back. All of them are used together (VIRTIO 1.3, 5.1.6.4.1),
@@ -226,10 +255,35 @@ public struct NetReceiveQueue: ~Copyable {
     public mutating func rearm() -> Bool { queue.rearmCalls() || next != count }
 
     /// Takes back what a dead device used; then where a new one may begin, or nil when only a reset helps. The frames
-    /// are lent by the next `receive`.
+    /// are lent by the next `receive`. One that lacks its last buffers is dropped: it ends with the device that began it,
+    /// and what its successor writes is no part of it.
     public mutating func restartBase() -> RingPosition? {
         reap()
+        dropIncomplete()
         return queue.restartBase()
+    }
+
+    /// The buffers of a last frame that was not given back whole are posted again.
+    private mutating func dropIncomplete() {
+        guard features & NetFeature.mergeableBuffers != 0, queue.fault == nil else { return }
+        var place = next
+        while place < count {
+            let buffers = buffersNamed(at: place)
+            if buffers > count - place {
+                repost(place..<count)
+                count = place
+                dropped &+= 1
+                queue.publishBeforeStart()
+                return
+            }
+            place += buffers
+        }
+    }
+
+    /// How many buffers the frame or nonsense at `place` has, as `describe` counts them.
+    private func buffersNamed(at place: Int) -> Int {
+        guard features & NetFeature.mergeableBuffers != 0, used[place].length > UInt32(NetHeader.size) else { return 1 }
+        return max(1, Int(NetHeader(copying: memory.place.pointer(Int(used[place].token))).bufferCount))
     }
 
     /// After a device reset: the same ring and buffers, all posted anew. Kick once the device is started.

@@ -1,11 +1,9 @@
-// How much guest RAM an interface's rings take, decided before a driver starts: sizes of the two
+// How much guest RAM a driver's rings take, decided before a driver starts: sizes of the two
 // queues, of a receive buffer, of a transmit slot. Slots are made for the largest frame the NIC
 // will ever carry, so an MTU learnt later by DHCP needs no new rings.
 
-import Virtio
-
-/// Sizes of an interface's queues and buffers.
-struct RingPlan: Equatable, Sendable {
+/// Sizes of a network driver's queues and buffers.
+struct NetRingPlan: Equatable, Sendable {
     /// Entries; powers of two.
     var receiveSize: UInt16
     var transmitSize: UInt16
