@@ -17,7 +17,7 @@ public final class PasstSupervisor {
     private let reactor: Reactor
     private var machine: PasstMachine
     private var child: ChildID?
-    private var deadlineTimer: (id: TimerID, deadline: UInt64)?
+    private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var pollTimer: TimerID?
     private var pollCount = 0
     private var lookTimer: TimerID?
@@ -41,7 +41,6 @@ public final class PasstSupervisor {
 
     deinit {
         if let child { spawner.signal(child, SIGKILL) }
-        if let deadlineTimer { reactor.cancel(deadlineTimer.id) }
         if let pollTimer { reactor.cancel(pollTimer) }
         if let lookTimer { reactor.cancel(lookTimer) }
     }
@@ -142,14 +141,7 @@ public final class PasstSupervisor {
     // MARK: time
 
     private func rearm() {
-        let wanted = machine.nextDeadline
-        if wanted != deadlineTimer?.deadline {
-            if let deadlineTimer { reactor.cancel(deadlineTimer.id) }
-            deadlineTimer = wanted.map { deadline in
-                let id = reactor.schedule(atNanoseconds: deadline) { [weak self] in self?.timeCame() }
-                return (id, deadline)
-            }
-        }
+        alarm.set(machine.nextDeadline)
         if case .starting = machine.state, pollTimer == nil { pollLater() }
         if isReady, lookTimer == nil, !options.vhostUser { lookLater() }
     }
@@ -170,7 +162,6 @@ public final class PasstSupervisor {
     }
 
     private func timeCame() {
-        deadlineTimer = nil
         machine.advance(to: reactor.nowNanoseconds)
         perform()
     }

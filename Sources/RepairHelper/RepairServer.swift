@@ -14,7 +14,7 @@ public final class RepairServer {
     private var listenerWatch: WatchID?
     private var helper: SharedDescriptor?
     private var helperWatch: WatchID?
-    private var timer: TimerID?
+    private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var sockets: [CInt] = []
     private var completion: ((RepairServerMachine.Outcome) -> Void)?
 
@@ -33,7 +33,6 @@ public final class RepairServer {
 
     deinit {
         for watch in [listenerWatch, helperWatch] { if let watch { reactor.remove(watch) } }
-        if let timer { reactor.cancel(timer) }
         unlink(path)
     }
 
@@ -118,14 +117,7 @@ public final class RepairServer {
         helper = nil
     }
 
-    private func arm() {
-        if let timer { reactor.cancel(timer) }
-        timer = machine.deadline.map { deadline in
-            reactor.schedule(atNanoseconds: deadline.nanoseconds) { [weak self] in
-                guard let self else { return }
-                self.timer = nil
-                self.perform(self.machine.advance(to: self.now))
-            }
-        }
-    }
+    private func arm() { alarm.set(machine.deadline?.nanoseconds) }
+
+    private func timeCame() { perform(machine.advance(to: now)) }
 }

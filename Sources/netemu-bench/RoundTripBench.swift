@@ -17,7 +17,7 @@ final class EmbeddedNode {
     let node: Node
     private let device: NetDevice
     private let frontEnd: FrontEnd
-    private var timer: TimerID?
+    private lazy var alarm = Alarm(on: reactor) { [unowned self] in turnNode() }
     private var isTurnPlanned = false
 
     /// - Parameter socket: connected to a vhost-user back-end.
@@ -58,10 +58,7 @@ final class EmbeddedNode {
     private func turnNode() {
         isTurnPlanned = false
         node.turn(now: now)
-        if let timer { reactor.cancel(timer) }
-        timer = node.nextDeadline.map { deadline in
-            reactor.schedule(atNanoseconds: deadline.nanoseconds) { [unowned self] in turnNode() }
-        }
+        alarm.set(node.nextDeadline?.nanoseconds)
     }
 }
 

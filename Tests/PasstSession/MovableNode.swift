@@ -39,7 +39,7 @@ public final class MovableNode {
     private let device: NetDevice
     private let seat = Seat()
     private var door: DeviceStateDoor
-    private var timer: TimerID?
+    private lazy var alarm = Alarm(on: reactor) { [unowned self] in turnNode() }
     private var isTurnPlanned = false
     private var isRunning = false
 
@@ -137,9 +137,6 @@ public final class MovableNode {
     private func turnNode() {
         isTurnPlanned = false
         node.turn(now: now)
-        if let timer { reactor.cancel(timer) }
-        timer = node.nextDeadline.map { deadline in
-            reactor.schedule(atNanoseconds: deadline.nanoseconds) { [unowned self] in turnNode() }
-        }
+        alarm.set(node.nextDeadline?.nanoseconds)
     }
 }

@@ -15,7 +15,7 @@ final class NodeGuest: Guest {
     private var cards: [(card: VirtioCard, name: String)] = []
     /// Cards that the guest was asked to let go of.
     private var leaving: [(device: NetDevice, done: () -> Void)] = []
-    private var timer: (id: TimerID, deadline: UInt64)?
+    private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.turn() }
     private var isTurnPlanned = false
     private var isTurning = false
     private var isWanted = false
@@ -94,8 +94,7 @@ final class NodeGuest: Guest {
     /// A node moves only within a turn.
     func pause(_ done: @escaping () -> Void) {
         isRunning = false
-        if let timer { reactor.cancel(timer.id) }
-        timer = nil
+        alarm.set(nil)
         done()
     }
 
@@ -194,7 +193,7 @@ final class NodeGuest: Guest {
         isTurnPlanned = false
         guard isRunning, !isResetting else { return }
         // One turn at one time: what comes in afterwards belongs to a later moment.
-        guard lastTurn != reactor.nowNanoseconds else { return rearm(reactor.nowNanoseconds) }
+        guard lastTurn != reactor.nowNanoseconds else { return alarm.set(reactor.nowNanoseconds) }
         lastTurn = reactor.nowNanoseconds
         isTurning = true
         isWanted = false
@@ -202,7 +201,7 @@ final class NodeGuest: Guest {
         tellNews()
         isTurning = false
         if node.isLeaving, node.isSilent { ended() }
-        rearm(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
+        alarm.set(isWanted ? reactor.nowNanoseconds : node.nextDeadline?.nanoseconds)
     }
 
     private func tellNews() {
@@ -210,18 +209,6 @@ final class NodeGuest: Guest {
         guard let status = node.script?.exitStatus, !hasToldEnd else { return }
         hasToldEnd = true
         onEvent?(.taskEnded(status: status))
-    }
-
-    private func rearm(_ deadline: UInt64?) {
-        guard timer?.deadline != deadline else { return }
-        if let timer { reactor.cancel(timer.id) }
-        timer = deadline.map { deadline in
-            let id = reactor.schedule(atNanoseconds: deadline) { [weak self] in
-                self?.timer = nil
-                self?.turn()
-            }
-            return (id, deadline)
-        }
     }
 }
 

@@ -17,11 +17,12 @@ public final class FrontEnd: RingBackEnd {
     private var machine: FrontEndMachine
     private var stream: MessageStream?
     private var channel: BackEndChannel?
+    /// Whose rings the back-end works on; set by the device that takes it.
     public weak var owner: (any RingOwner)?
     /// Of the present connection.
     private var kicks: [SharedEvent] = []
     private var watches: [WatchID] = []
-    private var timer: (id: TimerID, deadline: Instant)?
+    private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var pendingStops: [([RingPosition]) -> Void] = []
 
     /// - Throws: when `memory` is not in a file that another process can safely map.
@@ -34,13 +35,13 @@ public final class FrontEnd: RingBackEnd {
         machine = FrontEndMachine(options: options, memory: memory)
     }
 
-    deinit {
-        hangUp()
-        if let timer { reactor.cancel(timer.id) }
-    }
+    deinit { hangUp() }
 
+    /// Where the protocol stands.
     public var state: FrontEndMachine.State { machine.state }
+    /// What a driver may be offered; 0 without a connection.
     public var features: UInt64 { isConnected ? machine.features : 0 }
+    /// What was acknowledged of VHOST_USER_F_PROTOCOL_FEATURES; empty before the handshake.
     public var protocolFeatures: ProtocolFeatures { machine.protocolFeatures }
     /// The handshake is done and the connection lives.
     public var isConnected: Bool { machine.state != .disconnected && machine.state != .handshaking }
@@ -84,6 +85,7 @@ public final class FrontEnd: RingBackEnd {
         perform()
     }
 
+    /// Makes the queue's eventfd readable; the back-end sleeps on it.
     public func kicked(queue: UInt16) {
         guard Int(queue) < kicks.count else { return }
         do throws(VhostUserError) { try signal(kicks[Int(queue)]) } catch {
@@ -119,7 +121,7 @@ public final class FrontEnd: RingBackEnd {
             }
             actions = machine.takeActions()
         }
-        rearmTimer()
+        alarm.set(machine.nextDeadline?.nanoseconds)
     }
 
     private func perform(_ action: FrontEndAction) throws(VhostUserError) {
@@ -174,18 +176,7 @@ public final class FrontEnd: RingBackEnd {
         machine.queues.map { RingPosition(memory.usedIndex(at: $0.usedRing) ?? 0) }
     }
 
-    private func rearmTimer() {
-        let wanted = machine.nextDeadline
-        guard wanted != timer?.deadline else { return }
-        if let timer { reactor.cancel(timer.id) }
-        timer = wanted.map { deadline in
-            let id = reactor.schedule(atNanoseconds: deadline.nanoseconds) { [weak self] in self?.timeCame() }
-            return (id, deadline)
-        }
-    }
-
     private func timeCame() {
-        timer = nil
         machine.advance(to: now)
         perform()
     }
