@@ -25,6 +25,12 @@ func tests(of name: String, imports: [Target.Dependency] = []) -> Target {
         name: "\(name)Tests", dependencies: [.target(name: name)] + imports, swiftSettings: strict)
 }
 
+/// A program under Examples/NAME that shows how a library product is used.
+func example(_ name: String, imports: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "example-\(name)", dependencies: imports, path: "Examples/\(name)", swiftSettings: strict)
+}
+
 /// A program under Fuzz/NAME for the border that it feeds with arbitrary bytes; its corpus is Fuzz/Corpus/NAME.
 func fuzzer(_ name: String, imports: [Target.Dependency]) -> Target {
     .executableTarget(
@@ -55,25 +61,34 @@ let rooms: [Target] = [
         ]),
 ]
 
-let programs: [Target] = [
-    .executableTarget(name: "netemu-cli", dependencies: ["NetEmu"], swiftSettings: strict),
-    .executableTarget(name: "netemu-repair-cli", dependencies: ["RepairHelper"], swiftSettings: strict),
-    // Both ends of a ring in C: what `netemu-bench bench ring` measures itself against.
-    .target(name: "CRingPeer"),
-    .executableTarget(
-        name: "netemu-bench",
-        dependencies: [
-            "TestSupport", "PasstSession", "CLinux", "CRingPeer", "Bytes", "GuestNode", "Linux", "NetStack",
-            "VhostUser", "Virtio",
-            "Link", "NetEmu",
-        ], swiftSettings: strict),
-    .executableTarget(
-        name: "example-vhost-user-features", dependencies: ["VhostUser", "Virtio", "Linux"],
-        path: "Examples/vhost-user-features", swiftSettings: strict),
+/// One program for each library product, built with the rest and run by Tests/EndToEndTests/ExampleTests.
+let examples: [Target] = [
+    example("reactor-and-child", imports: ["Linux"]),
+    example("hub-and-capture", imports: ["Link", "Bytes"]),
+    example("two-hosts", imports: ["NetStack", "Link", "Bytes"]),
+    example("rings-in-process", imports: ["Virtio", "Link"]),
+    example("vhost-user-features", imports: ["VhostUser", "Virtio", "Linux"]),
+    example("driver-on-passt", imports: ["VhostUser", "Virtio", "NetStack", "Link", "Linux", "Bytes"]),
+    example("supervised-passt", imports: ["PasstLauncher", "Linux"]),
     .executableTarget(
         name: "move-connection", dependencies: ["RepairHelper", "Linux", "CLinux"], path: "Examples/move-connection",
         swiftSettings: strict),
 ]
+
+let programs: [Target] =
+    [
+        .executableTarget(name: "netemu-cli", dependencies: ["NetEmu"], swiftSettings: strict),
+        .executableTarget(name: "netemu-repair-cli", dependencies: ["RepairHelper"], swiftSettings: strict),
+        // Both ends of a ring in C: what `netemu-bench bench ring` measures itself against.
+        .target(name: "CRingPeer"),
+        .executableTarget(
+            name: "netemu-bench",
+            dependencies: [
+                "TestSupport", "PasstSession", "CLinux", "CRingPeer", "Bytes", "GuestNode", "Linux", "NetStack",
+                "VhostUser", "Virtio",
+                "Link", "NetEmu",
+            ], swiftSettings: strict),
+    ] + examples
 
 let testing: [Target] = [
     // Peers, namespaces, children and scripted ports for the tests of every room; not a product.
@@ -102,14 +117,14 @@ let testing: [Target] = [
         swiftSettings: strict),
     tests(of: "Bytes"),
     tests(of: "Link", imports: ["TestSupport"]),
-    tests(of: "Netdevs", imports: ["Link", "Linux", "TestSupport"]),
+    tests(of: "Netdevs", imports: ["Link", "Bytes", "Linux", "TestSupport"]),
     tests(of: "NetStack", imports: ["Link", "Bytes"]),
-    tests(of: "Linux", imports: ["CLinux", "TestSupport"]),
+    tests(of: "Linux", imports: ["CLinux", "Bytes", "TestSupport"]),
     tests(of: "Virtio", imports: ["Link", "Bytes", "Linux", "TestSupport"]),
     tests(of: "VhostUser", imports: ["Virtio", "Link", "Bytes", "Linux", "CLinux", "TestSupport"]),
     tests(of: "PasstLauncher", imports: ["Linux", "CLinux", "TestSupport"]),
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
-    tests(of: "NetEmu", imports: ["Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
+    tests(of: "NetEmu", imports: ["Bytes", "Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux"], swiftSettings: strict),
 ]
 
@@ -140,6 +155,9 @@ let products: [Product] =
 let package = Package(
     name: "netemu",
     products: products + [
+        .library(name: "Bytes", targets: ["Bytes"]),
+        .library(name: "Link", targets: ["Link"]),
+        .library(name: "Linux", targets: ["Linux"]),
         .library(name: "NetStack", targets: ["NetStack"]),
         .library(name: "Virtio", targets: ["Virtio"]),
         .library(name: "VhostUser", targets: ["VhostUser"]),
