@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Linux
@@ -84,7 +85,7 @@ struct MinderMessageTests {
 
     @Test("garbage is refused or is exactly what it would be written as")
     func garbage() {
-        var random = SeededGenerator(state: 5)
+        var random = SeededGenerator(seed: 5)
         let seeds = Self.requests.map(\.0.message.encoded) + Self.reports.map(\.0.message.encoded)
         for _ in 0..<50_000 {
             var bytes = seeds.randomElement(using: &random) ?? []

@@ -1,6 +1,7 @@
 // What the tests of this room share: a directory of their own, a reactor that is turned until something
 // is true, a seeded generator.
 
+import Bytes
 import CLinux
 import Glibc
 import Testing
@@ -49,18 +50,6 @@ extension Reactor {
             try turn(maxWaitNanoseconds: 20_000_000)
         }
         return true
-    }
-}
-
-/// SplitMix64: the same numbers every time.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Testing
 
 @testable import Linux
@@ -43,7 +44,7 @@ struct TimerQueueTests {
 
     @Test("ten thousand operations agree with a sorted list", arguments: [1, 2, 3] as [UInt64])
     func againstList(seed: UInt64) {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var queue = TimerQueue()
         var model: [(deadline: UInt64, serial: Int, id: TimerID)] = []
         var fired: [Int] = []

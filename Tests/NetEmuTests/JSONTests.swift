@@ -1,12 +1,13 @@
 // JSON as text and as bytes that come one by one (RFC 8259): values, every truncation, limits, and QEMU's
 // sentences with their places, measured with QEMU 11.1 (`-netdev '{…'`).
 
+import Bytes
 import Testing
 
 @testable import NetEmu
 
 /// A random value; `depth` containers may still be opened.
-private func anyValue(_ random: inout SplitMix, depth: Int) -> JSONValue {
+private func anyValue(_ random: inout SeededGenerator, depth: Int) -> JSONValue {
     switch random.next() % (depth > 0 ? 7 : 5) {
     case 0: return .null
     case 1: return .boolean(random.next() % 2 == 0)
@@ -25,7 +26,7 @@ private func anyValue(_ random: inout SplitMix, depth: Int) -> JSONValue {
     }
 }
 
-private func anyText(_ random: inout SplitMix) -> String {
+private func anyText(_ random: inout SeededGenerator) -> String {
     let alphabet: [Unicode.Scalar] = [
         "a", "0", " ", "\"", "\\", "/", "'", "\n", "\r", "\t", "\u{8}", "\u{1}", "\u{1f}", "\u{7f}", "é", "€", "😀", "{",
         "]", ",", ":", "\u{fffd}", "\u{10ffff}",
@@ -86,7 +87,7 @@ struct JSONTests {
 
     @Test("any value survives being written and read, at once and byte by byte")
     func roundTrip() throws {
-        var random = SplitMix(state: 20)
+        var random = SeededGenerator(seed: 20)
         var reader = JSONReader()
         for _ in 0..<3000 {
             let value = anyValue(&random, depth: 4)
@@ -260,7 +261,7 @@ struct JSONTests {
 
     @Test("nothing that is fed traps")
     func anyBytes() {
-        var random = SplitMix(state: 5)
+        var random = SeededGenerator(seed: 5)
         let pieces = Array("{}[]:,\"'\\ue0-+.1truefalsnl \n\u{e9}".utf8) + [0xff, 0, 9]
         for _ in 0..<5000 {
             let count = Int(random.next() % 24)

@@ -1,5 +1,6 @@
 // Lists and values: both dialects, doubled commas, sizes, ids; round trips.
 
+import Bytes
 import Testing
 
 @testable import NetEmu
@@ -27,7 +28,7 @@ struct KeyValueListTests {
 
     @Test("any list of pairs survives being written and read")
     func roundTrip() throws {
-        var random = SplitMix(state: 7)
+        var random = SeededGenerator(seed: 7)
         let alphabet = Array("ab=,\u{e9} .-;'\\/")
         for _ in 0..<2000 {
             let pairs = (0..<Int(random.next() % 5)).map { _ in
@@ -62,7 +63,7 @@ struct KeyValueListTests {
 
     @Test("the scanner never traps and never accepts what it cannot name")
     func anyWords() {
-        var random = SplitMix(state: 11)
+        var random = SeededGenerator(seed: 11)
         let pieces =
             OptionTable.rows.map { "-" + $0.name } + [
                 "passt,vhost-user=on", "id=x", ",,,", "=", "-", "--", "", "node,run=", "~/x",
@@ -71,17 +72,5 @@ struct KeyValueListTests {
             let words = (0..<Int(random.next() % 6)).map { _ in pieces[Int(random.next() % UInt64(pieces.count))] }
             do throws(OptionError) { _ = try ConfigurationBuilder.build(words) } catch { #expect(!error.text.isEmpty) }
         }
-    }
-}
-
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

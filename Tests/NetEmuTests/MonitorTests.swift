@@ -1,5 +1,6 @@
 // The human monitor against a fake wiring: what is typed, and every byte that comes back.
 
+import Bytes
 import Testing
 
 @testable import NetEmu
@@ -306,7 +307,7 @@ struct MonitorTests {
 
     @Test("nothing that is typed traps")
     func anyBytes() {
-        var random = SplitMix(state: 3)
+        var random = SeededGenerator(seed: 3)
         let session = MonitorSession(target: FakeTarget())
         for _ in 0..<20_000 {
             let byte = UInt8(truncatingIfNeeded: random.next())

@@ -1,6 +1,7 @@
 // Frames over a socket pair: whole and in order when the kernel takes them in pieces, who waits for whom,
 // and every way a connection ends.
 
+import Bytes
 import Glibc
 import Link
 import Linux
@@ -15,7 +16,7 @@ struct StreamPortTests {
     @Test("10,000 frames each way over a small socket buffer, both sides blocking: byte for byte, once, in order")
     func bothWays() throws {
         let script = try StreamScript(sendBuffer: 4096)
-        var random = TestGenerator(state: 4)
+        var random = SeededGenerator(seed: 4)
         func frames(_ salt: Int) -> [[UInt8]] {
             (0..<10_000).map { number in
                 let isLong = Int.random(in: 0..<200, using: &random) == 0
@@ -208,17 +209,5 @@ struct StreamPortTests {
         #expect(script.peer?.receive() == nil, "the socket is closed")
         try script.reactor.turn(maxWaitNanoseconds: 0)
         #expect(script.ends.isEmpty)
-    }
-}
-
-/// SplitMix64: the same numbers every time.
-struct TestGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

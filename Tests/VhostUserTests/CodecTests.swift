@@ -1,5 +1,6 @@
 // The codec: golden bytes, both directions, every truncation, random bytes.
 
+import Bytes
 import Linux
 import Testing
 

@@ -85,7 +85,9 @@ struct NetDriverPortTests {
             _ = asker.takeFrames()
             #expect(askerLink.send([PasstTests.request], from: .netdev) == 1)
             try wait("an ARP answer") {
-                asker.frames.contains { $0.starts(with: PasstTests.guestMAC) && $0[12..<22] == PasstTests.arpReply[...] }
+                asker.frames.contains {
+                    $0.starts(with: PasstTests.guestMAC) && $0[12..<22] == PasstTests.arpReply[...]
+                }
             }
         }
     }

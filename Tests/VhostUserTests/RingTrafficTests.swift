@@ -1,6 +1,7 @@
 // Frames over rings that a back-end of another temper works on: order, spread, lateness, wake-ups; and
 // what a hostile one writes into shared memory.
 
+import Bytes
 import CLinux
 import Glibc
 import Linux

@@ -1,6 +1,7 @@
 // Frames of many descriptors through a frame back-end, sent and received over the driver's general ring,
 // with and without indirect tables.
 
+import Bytes
 import Link
 import TestSupport
 import Testing
@@ -9,7 +10,7 @@ import Testing
 
 struct FrameBackEndChainTests {
     /// Cuts `count` bytes at random into at most `most` pieces.
-    private func pieces(of count: Int, most: Int, _ random: inout Seeded) -> [Int] {
+    private func pieces(of count: Int, most: Int, _ random: inout SeededGenerator) -> [Int] {
         let cuts = (0..<Int.random(in: 0..<most, using: &random)).map { _ in Int.random(in: 1..<count, using: &random) }
         let places = [0] + Set(cuts).sorted() + [count]
         return zip(places, places.dropFirst()).map { $1 - $0 }
@@ -28,7 +29,7 @@ struct FrameBackEndChainTests {
         let card = try HandCard(queue: 1, size: 32, features: features)
         let driver = try card.ring.driver()
         card.start()
-        var random = Seeded(features)
+        var random = SeededGenerator(seed: features)
         for round in 0..<200 {
             var expected: [[UInt8]] = []
             for slot in 0..<Int.random(in: 1...4, using: &random) {
@@ -51,7 +52,7 @@ struct FrameBackEndChainTests {
         let card = try HandCard(queue: 0, size: 32, features: features)
         let driver = try card.ring.driver()
         card.start()
-        var random = Seeded(features &+ 1)
+        var random = SeededGenerator(seed: features &+ 1)
         for round in 0..<200 {
             let frame = testFrame(.random(in: 14...3000, using: &random), round)
             let isMergeable = features & NetFeature.mergeableBuffers != 0

@@ -1,6 +1,7 @@
 // A frame back-end against a driver that breaks rules, by the numbers of docs/misbehaviours.md: frames that are
 // none go back and are counted, rings that make no sense end in NEEDS_RESET, a reset mends everything.
 
+import Bytes
 import Link
 import TestSupport
 import Testing
@@ -366,7 +367,7 @@ struct FrameBackEndHostileTests {
 
     @Test("whatever the ring holds, the device lives and a reset mends it", arguments: 0..<200 as Range<UInt64>)
     func garbage(seed: UInt64) throws {
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let queue = UInt16(seed % 2)
         let card = try HandCard(
             queue: queue, features: NetFeature.version1 | frameBackEndFeatures[Int(seed / 2 % 8)])

@@ -1,6 +1,7 @@
 // A card whose back-end is in this process, from the driver's queues to the other end of its link and back:
 // every byte, every frame once, whoever waits for whom.
 
+import Bytes
 import Link
 import TestSupport
 import Testing
@@ -217,7 +218,7 @@ struct FrameBackEndTests {
 /// Random traffic over a card, each side doing a little of what it may.
 struct Traffic {
     private let card: FrameCard
-    var random: Seeded
+    var random: SeededGenerator
     private(set) var sentByDriver: [[UInt8]] = []
     private(set) var sentByPort: [[UInt8]] = []
     private(set) var arrivedAtPort: [[UInt8]] = []
@@ -227,7 +228,7 @@ struct Traffic {
 
     init(_ card: FrameCard, seed: UInt64) {
         self.card = card
-        random = Seeded(seed)
+        random = SeededGenerator(seed: seed)
     }
 
     private mutating func frames(_ most: Int, _ number: Int) -> [[UInt8]] {

@@ -1,5 +1,6 @@
 // Guest RAM: regions, translation that cannot wrap, and the heap that lends spans of it.
 
+import Bytes
 import Linux
 import Testing
 
@@ -114,7 +115,9 @@ struct SeveralFilesTests {
         for (file, size) in [(2, 0), (-1, 0), (0, UInt64(1 << 16))] {
             let region = MemoryRegion(
                 guestPhysical: 0, size: 1 << 17, userAddress: 1 << 40, fileOffset: 0, file: file)
-            #expect(throws: VirtioError.region(region, fileSize: size)) { _ = try GuestMemory(files, regions: [region]) }
+            #expect(throws: VirtioError.region(region, fileSize: size)) {
+                _ = try GuestMemory(files, regions: [region])
+            }
         }
     }
 }
@@ -173,7 +176,7 @@ struct GuestHeapTests {
     @Test("random lending and giving back never overlaps and leaks nothing")
     func random() throws {
         let heap = try heap(pages: 200)
-        var random = Seeded(7)
+        var random = SeededGenerator(seed: 7)
         var lent: [(span: UnsafeMutableRawBufferPointer, mark: UInt8)] = []
         for round in 0..<3000 {
             if Bool.random(using: &random), let span = heap.allocate(sizes.randomElement(using: &random) ?? 1) {

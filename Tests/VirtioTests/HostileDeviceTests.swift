@@ -1,5 +1,6 @@
 // The driver's side of a ring against a device that breaks every rule: docs/misbehaviours.md, RF, by number.
 
+import Bytes
 import Testing
 import Virtio
 
@@ -134,7 +135,7 @@ struct HostileDeviceTests {
     func scribbling(seed: Int) throws {
         let ring = try TestRing(features: RingFeatures(eventIndex: seed % 2 == 0))
         let driver = try ring.driver()
-        var random = Seeded(UInt64(seed))
+        var random = SeededGenerator(seed: UInt64(seed))
         var out = Set<UInt32>()
         for round in 0..<400 as Range<UInt32> {
             if driver.fault != nil {

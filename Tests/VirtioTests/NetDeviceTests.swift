@@ -1,6 +1,7 @@
 // The register block as scripts: what a driver writes and reads, what a back-end is told, what a
 // restart of it does, and what nonsense gets.
 
+import Bytes
 import Link
 import Linux
 import Testing
@@ -214,7 +215,7 @@ struct NetDeviceRegisterTests {
     func fuzz(seed: UInt64) throws {
         let script = try DeviceScript(features: .max)
         let device = script.device
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<500 {
             let value = UInt64.random(in: 0...(.max), using: &random)
             switch Int.random(in: 0..<12, using: &random) {

@@ -1,5 +1,6 @@
 // The virtio-net header: golden bytes, both directions, and what is believed of it (RV-23).
 
+import Bytes
 import Link
 import Testing
 import Virtio
@@ -35,7 +36,7 @@ struct NetHeaderTests {
 
     @Test("any twelve bytes survive parse and write", arguments: 0..<50)
     func roundTrip(seed: Int) {
-        var random = Seeded(UInt64(seed))
+        var random = SeededGenerator(seed: UInt64(seed))
         let source = (0..<13).map { _ in UInt8.random(in: 0...255, using: &random) }
         // From an odd address, too: a header need not be aligned.
         let parsed = source.withUnsafeBytes { $0.baseAddress.map { NetHeader(copying: $0 + 1) } }

@@ -1,6 +1,7 @@
 // The two network queues of a driver against a device in the same process: frames in one buffer and in
 // many, slots out of order, what a hostile device says, and a new device or a reset under way.
 
+import Bytes
 import Glibc
 import Link
 import TestSupport
@@ -93,7 +94,7 @@ struct NetReceiveQueueTests {
     func random(eventIndex: Bool) throws {
         let features = NetFeature.version1 | NetFeature.mergeableBuffers | (eventIndex ? NetFeature.eventIndex : 0)
         let pair = try ReceivePair(size: 64, features: features)
-        var random = Seeded(3)
+        var random = SeededGenerator(seed: 3)
         var expected: [[UInt8]] = []
         var received: [[UInt8]] = []
         for round in 0..<500 {

@@ -6,9 +6,11 @@ import Testing
 
 @Suite("NetRingPlan")
 struct NetRingPlanTests {
-    private func plan(_ limit: UInt16, mtu: UInt16? = nil, isMergeable: Bool = true, budget: Int = 16 << 20) -> NetRingPlan
+    private func plan(_ limit: UInt16, mtu: UInt16? = nil, isMergeable: Bool = true, budget: Int = 16 << 20)
+        -> NetRingPlan
     {
-        NetRingPlan(.init(receiveLimit: limit, transmitLimit: limit, mtu: mtu, isMergeable: isMergeable, budget: budget))
+        NetRingPlan(
+            .init(receiveLimit: limit, transmitLimit: limit, mtu: mtu, isMergeable: isMergeable, budget: budget))
     }
 
     @Test("slots hold the largest frame and stay within the budget")

@@ -1,6 +1,7 @@
 // The transmit queue of a driver against a device in the same process: frames whole and in order, slots
 // recycled once in whatever order they come back, refusals, and a new device or a reset under way.
 
+import Bytes
 import Link
 import Testing
 
@@ -86,7 +87,7 @@ struct NetTransmitQueueTests {
     @Test("CFE-19: slots that come back late and out of order are used again once each")
     func outOfOrder() throws {
         let pair = try TransmitPair(size: 16)
-        var random = Seeded(5)
+        var random = SeededGenerator(seed: 5)
         var out: [DeviceChain] = []
         var sent = 0
         var seen = 0

@@ -1,5 +1,6 @@
 // Both ends of a ring in one process: what the driver adds the device gets, byte for byte, and back.
 
+import Bytes
 import Testing
 import Virtio
 
@@ -62,7 +63,7 @@ struct RingRoundTripTests {
         let driver = try ring.driver()
         let device = DeviceEnd(
             try SplitDeviceQueue(ring.state, memory: ring.memory, direction: .both), chains: 5, segments: 40)
-        var random = Seeded(42)
+        var random = SeededGenerator(seed: 42)
         var sent: [UInt32: (bytes: [UInt8], room: Int)] = [:]
         var expected: [[UInt8]] = []
         var token: UInt32 = 0
@@ -98,11 +99,11 @@ struct RingRoundTripTests {
     }
 
     /// Up to three buffers out and up to three in, one at least, filled with random bytes.
-    private static func chain(_ ring: TestRing, slot: UInt32, using random: inout Seeded)
+    private static func chain(_ ring: TestRing, slot: UInt32, using random: inout SeededGenerator)
         -> (out: [RingBuffer], writable: [RingBuffer], bytes: [UInt8], room: Int)
     {
         var address = TestRing.dataAddress + UInt64(slot) * 1024
-        func buffers(_ count: Int, _ random: inout Seeded) -> [RingBuffer] {
+        func buffers(_ count: Int, _ random: inout SeededGenerator) -> [RingBuffer] {
             (0..<count).map { _ in
                 let length = UInt32.random(in: 1...40, using: &random)
                 defer { address += UInt64(length) }

@@ -1,25 +1,13 @@
 // The test language of this room: guest RAM, a ring with both of its ends in one process, seeded
 // randomness, and a hand that writes into a ring what no honest peer would.
 
+import Bytes
 import CLinux
 import Glibc
 import Link
 import Linux
 import Testing
 import Virtio
-
-/// A small seeded generator (SplitMix64): the same numbers every time.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// A ring in RAM of its own, at fixed addresses, and the raw words in it.
 struct TestRing {

@@ -2,6 +2,7 @@
 // a ring, never the process. Clean under ThreadSanitizer, too: every shared word is read and written
 // by atomics.
 
+import Bytes
 import CLinux
 import Glibc
 import Linux
@@ -53,7 +54,7 @@ struct ThreadTests {
     }
 
     /// A side's patience before it sleeps: different every time, so that the race is met in every place.
-    private static func dawdle(_ random: inout Seeded) {
+    private static func dawdle(_ random: inout SeededGenerator) {
         for _ in 0..<Int.random(in: 0..<60, using: &random) { ne_cpu_relax() }
     }
 
@@ -66,7 +67,7 @@ struct ThreadTests {
         let device = Given(value: try ring.device(.writable))
         let deviceStalled = Flag()
         let worker = Worker { [device] in
-            var random = Seeded(1)
+            var random = SeededGenerator(seed: 1)
             var served = 0 as UInt32
             while served < rounds {
                 let chains = device.value.pop()
@@ -79,7 +80,7 @@ struct ThreadTests {
                 if !Self.sleep(on: kick) { return deviceStalled.raise() }
             }
         }
-        var random = Seeded(2)
+        var random = SeededGenerator(seed: 2)
         var done = 0 as UInt32
         while done < rounds {
             if driver.outstanding == 0 {
@@ -145,14 +146,14 @@ struct ThreadTests {
     /// Writes random words over a ring, many of them plausible.
     private struct Scribbler {
         let descriptors, tables, avail, used: UnsafeMutableRawPointer
-        var random: Seeded
+        var random: SeededGenerator
 
         init(_ ring: TestRing, seed: UInt64) {
             descriptors = ring.pointer(ring.state.addresses.descriptorTable, 128)
             tables = ring.pointer(TestRing.tablesAddress, 256)
             avail = ring.pointer(ring.state.addresses.availRing, 22)
             used = ring.pointer(ring.state.addresses.usedRing, 70)
-            random = Seeded(seed)
+            random = SeededGenerator(seed: seed)
         }
 
         mutating func scribble() {

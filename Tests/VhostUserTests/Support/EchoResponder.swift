@@ -2,6 +2,7 @@
 // exchanged. It can hold frames, shuffle them, spread answers over many buffers, or wait for kicks
 // strictly, so that rings are seen in every legal order.
 
+import Bytes
 import CLinux
 import Glibc
 import Linux
