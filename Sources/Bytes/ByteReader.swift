@@ -10,18 +10,22 @@ public enum ByteError: Error, Equatable, Sendable {
 
 /// A cursor over borrowed bytes. The pointer is valid only inside the call that lent it.
 public struct ByteReader {
+    /// All that was lent, from its first byte, wherever the cursor is.
     public let bytes: UnsafeRawBufferPointer
     @usableFromInline var cursor: Int
     /// Where the next read begins.
     @inlinable public var offset: Int { cursor }
 
+    /// - Parameter offset: where the first read begins; beyond the end every read throws.
     @inlinable
     public init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
         self.bytes = bytes
         self.cursor = offset
     }
 
+    /// Bytes from the cursor to the end.
     @inlinable public var remaining: Int { bytes.count - cursor }
+    /// Nothing is left to read.
     @inlinable public var isAtEnd: Bool { cursor >= bytes.count }
 
     /// The next `count` bytes, borrowed.
@@ -34,6 +38,7 @@ public struct ByteReader {
         return UnsafeRawBufferPointer(rebasing: bytes[cursor..<cursor + count])
     }
 
+    /// Moves past `count` bytes; throws when there are fewer.
     @inlinable
     public mutating func skip(_ count: Int) throws(ByteError) { _ = try span(count) }
 

@@ -8,17 +8,20 @@ public enum ByteWriteError: Error, Equatable, Sendable {
 
 /// A cursor over room that was lent for the length of a call.
 public struct ByteWriter {
+    /// All that was lent, from its first byte, wherever the cursor is.
     public let room: UnsafeMutableRawBufferPointer
     @usableFromInline var cursor: Int
     /// Where the next write begins.
     @inlinable public var offset: Int { cursor }
 
+    /// - Parameter offset: where the first write begins; beyond the end every write throws.
     @inlinable
     public init(_ room: UnsafeMutableRawBufferPointer, at offset: Int = 0) {
         self.room = room
         self.cursor = offset
     }
 
+    /// Bytes from the cursor to the end of the room.
     @inlinable public var remaining: Int { room.count - cursor }
 
     /// The bytes written so far.
@@ -34,11 +37,13 @@ public struct ByteWriter {
         return UnsafeMutableRawBufferPointer(rebasing: room[cursor..<cursor + count])
     }
 
+    /// Copies all of `source`, or throws and copies nothing.
     @inlinable
     public mutating func copy(_ source: UnsafeRawBufferPointer) throws(ByteWriteError) {
         try reserve(source.count).copyMemory(from: source)
     }
 
+    /// `count` bytes of zero, padding for example.
     @inlinable
     public mutating func zeros(_ count: Int) throws(ByteWriteError) {
         let room = try reserve(count)

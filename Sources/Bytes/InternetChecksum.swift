@@ -13,6 +13,7 @@ public struct InternetChecksum: Equatable, Sendable {
     /// An odd number of bytes has been added: the next span starts in the low half of a word.
     private var isOdd = false
 
+    /// The sum of nothing.
     public init() {}
 
     /// Adds bytes as they lie on the wire.

@@ -4,14 +4,18 @@
 
 /// Appends state to a byte array.
 public struct StateEncoder {
+    /// What was written so far.
     public private(set) var bytes: [UInt8] = []
 
+    /// Nothing written.
     public init() {}
 
+    /// A number in as many bytes as its type has, big-endian.
     public mutating func integer<T: FixedWidthInteger>(_ value: T) {
         withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
+    /// One byte, 0 or 1.
     public mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
     /// A length (32 bits) and the bytes.
@@ -38,19 +42,23 @@ public struct StateDecoder {
     private let bytes: ArraySlice<UInt8>
     private var position: Int
 
+    /// Copies `bytes`; they may come from anybody.
     public init(_ bytes: some Collection<UInt8>) {
         self.bytes = ArraySlice(Array(bytes))
         position = 0
     }
 
+    /// Bytes that were not read yet.
     public var remaining: Int { bytes.count - position }
 
+    /// A number in as many bytes as its type has, big-endian.
     public mutating func integer<T: FixedWidthInteger>(_: T.Type = T.self) throws(StateError) -> T {
         var value: T = 0
         for byte in try take(MemoryLayout<T>.size) { value = (value << 8) | T(truncatingIfNeeded: byte) }
         return value
     }
 
+    /// One byte; `notAFlag` when it is neither 0 nor 1.
     public mutating func flag() throws(StateError) -> Bool {
         let at = position
         let value: UInt8 = try integer()

@@ -4,12 +4,15 @@
 
 /// Which way a captured frame went, seen from the interface.
 public enum CaptureDirection: UInt32, Sendable {
+    /// To the interface.
     case inbound = 1
+    /// From the interface.
     case outbound = 2
 }
 
 /// A capture file's format.
 public enum CaptureFormat: String, Sendable {
+    /// pcap has microseconds; pcapng nanoseconds, the interface's name and directions.
     case pcap, pcapng
 
     private static let ethernet: UInt32 = 1

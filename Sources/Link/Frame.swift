@@ -5,8 +5,11 @@
 public struct Offload: Equatable, Sendable {
     /// The transport checksum is still to be computed: from `start`, stored at `start + offset`.
     public struct PendingChecksum: Equatable, Sendable {
+        /// Offset in the frame from which on everything is summed.
         public var start: UInt16
+        /// Where the checksum goes, counted from `start`.
         public var offset: UInt16
+        /// Both in bytes. Whoever gets it checks that they lie in the frame.
         public init(start: UInt16, offset: UInt16) {
             self.start = start
             self.offset = offset
@@ -29,13 +32,16 @@ public struct Offload: Equatable, Sendable {
         case tcp6ECN = 0x84
     }
 
+    /// Nil: the checksums of the frame are there.
     public var pendingChecksum: PendingChecksum?
     /// The sender vouches for the transport checksum.
     public var isChecksumValid: Bool
+    /// Needs a pending checksum, too: each segment has its own.
     public var segmentation: Segmentation
     /// Payload bytes per segment; 0 without segmentation.
     public var segmentSize: UInt16
 
+    /// Without arguments: a whole frame with all checksums, which nobody vouches for.
     @inlinable
     public init(
         pendingChecksum: PendingChecksum? = nil, isChecksumValid: Bool = false,
@@ -52,11 +58,14 @@ public struct Offload: Equatable, Sendable {
 /// virtio header. The bytes may change under the reader when they lie in guest memory:
 /// headers are copied once and only the copy is parsed.
 public struct FrameView {
+    /// The spans, in order; lent like the frame.
     public let segments: UnsafeBufferPointer<UnsafeRawBufferPointer>
     /// Sum of the segments' lengths, in bytes.
     public let length: Int
+    /// What the sender knows and leaves to others.
     public let offload: Offload
 
+    /// - Parameter length: the sum of the segments' lengths, which is not computed again.
     @inlinable
     public init(segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, length: Int, offload: Offload = Offload()) {
         self.segments = segments
@@ -111,11 +120,14 @@ public struct FrameView {
 /// Room for one outgoing frame, lent by the link to whoever has something to send. The filler
 /// writes the frame (Ethernet header first) at `room` and sets `length`.
 public struct TransmitSlot {
+    /// Where the frame is written; as long as the longest frame that may be.
     public let room: UnsafeMutableRawBufferPointer
     /// Bytes of the frame that was written; 0 while the slot is unused.
     public var length: Int
+    /// What the filler leaves to the link; `Offload()` when it left nothing.
     public var offload: Offload
 
+    /// An unused slot.
     public init(room: UnsafeMutableRawBufferPointer) {
         self.room = room
         self.length = 0

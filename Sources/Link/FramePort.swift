@@ -42,6 +42,7 @@ public enum LinkEnd: Int, Hashable, Sendable {
     /// The host's side: a back-end.
     case netdev
 
+    /// The end at the far side.
     public var other: LinkEnd { self == .card ? .netdev : .card }
 }
 
@@ -64,5 +65,6 @@ public struct LinkCounters: Hashable, Sendable {
     /// Frames dropped because the other end takes none of that length.
     public var tooLong: UInt64 = 0
 
+    /// Nothing sent yet.
     public init() {}
 }

@@ -13,6 +13,7 @@ public final class Hub {
     /// Frames that came back through a ring of hubs.
     public private(set) var looped: UInt64 = 0
 
+    /// A hub without ports.
     public init() {}
 
     /// A new port at `end` of `link`; the hub owns it until `remove`.
@@ -25,6 +26,7 @@ public final class Hub {
         return port
     }
 
+    /// The port leaves its link, and what waited for it is forgotten.
     public func remove(_ port: HubPort) {
         ports.removeAll { $0 === port }
         port.leave()
@@ -77,10 +79,12 @@ public final class HubPort: FramePort {
 
     fileprivate var isBlocked: Bool { !waiting.isEmpty }
 
+    /// Hands the frames to all other ports; 0 when none of them can take any.
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         hub?.forward(frames, from: self) ?? frames.count
     }
 
+    /// Sends what waits for this port's link.
     public func peerHasRoom() {
         hub?.handOn {
             // Sending may end in this port's removal, which empties the queue.

@@ -40,6 +40,7 @@ public struct LinkCapabilities: Hashable, Sendable {
     /// Bytes of the longest frame that is not to be cut, without frame check sequence. Longer ones are dropped.
     public var largestFrame: Int
 
+    /// What is not named, it cannot do; frames may be of any length.
     public init(checksum: Bool = false, segmentation: SegmentationKinds = .none, largestFrame: Int = .max) {
         self.checksum = checksum
         self.segmentation = segmentation

@@ -7,6 +7,7 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
 
     public init(rawValue: UInt64) { self.rawValue = rawValue & 0xffff_ffff_ffff }
 
+    /// The bytes in the order of the wire.
     public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ e: UInt8, _ f: UInt8) {
         rawValue = [a, b, c, d, e, f].reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -23,8 +24,10 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
         rawValue = value
     }
 
+    /// ff:ff:ff:ff:ff:ff, everybody.
     public static let broadcast = MACAddress(rawValue: 0xffff_ffff_ffff)
 
+    /// The lowest bit of the first byte is set: a group, or everybody.
     public var isMulticast: Bool { rawValue >> 40 & 1 == 1 }
 
     /// Byte `index` (0 first on the wire).

@@ -5,12 +5,15 @@ import Glibc
 
 /// A chain the driver made available; its spans lie in the batch.
 public struct DeviceChain: Hashable, Sendable {
+    /// Index of the chain's first descriptor: what `push` is given.
     public var head: UInt16
     /// Spans to read, then spans to write.
     public var readable: UInt16
+    /// Spans to write.
     public var writable: UInt16
     /// Index of the first span in the batch.
     public var firstSegment: UInt32
+    /// Sum of the spans to read.
     public var readableBytes: UInt32
     /// Saturates.
     public var writableBytes: UInt32
@@ -20,8 +23,11 @@ public struct DeviceChain: Hashable, Sendable {
 public struct ChainBatch: ~Copyable, @unchecked Sendable {
     @usableFromInline let chainRoom: UnsafeMutablePointer<DeviceChain>
     @usableFromInline let segmentRoom: UnsafeMutablePointer<iovec>
+    /// The most chains of a batch.
     public let chainCapacity: Int
+    /// The most spans of all chains together.
     public let segmentCapacity: Int
+    /// Chains in the batch now.
     public internal(set) var chainCount = 0
     @usableFromInline var segmentCount = 0
 
@@ -44,6 +50,7 @@ public struct ChainBatch: ~Copyable, @unchecked Sendable {
         segmentRoom.deallocate()
     }
 
+    /// The chains in the order of the ring; lent until the batch changes.
     @inlinable
     public var chains: UnsafeBufferPointer<DeviceChain> { UnsafeBufferPointer(start: chainRoom, count: chainCount) }
 

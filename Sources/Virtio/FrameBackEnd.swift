@@ -11,6 +11,7 @@ import Link
 
 /// What one queue of a frame back-end did.
 public struct QueueCounters: Hashable, Sendable {
+    /// Frames that passed.
     public var frames: UInt64 = 0
     /// Bytes of frames, headers of virtio not counted.
     public var bytes: UInt64 = 0
@@ -20,6 +21,7 @@ public struct QueueCounters: Hashable, Sendable {
     /// Frames that no buffer of the driver can hold.
     public var tooLong: UInt64 = 0
 
+    /// Nothing passed yet.
     public init() {}
 }
 
@@ -29,10 +31,14 @@ public final class FrameBackEnd: RingBackEnd {
     public static let offered =
         NetFeature.version1 | NetFeature.mergeableBuffers | NetFeature.eventIndex | NetFeature.indirectDescriptors
 
+    /// `offered`, always.
     public let features = FrameBackEnd.offered
+    /// It is in this process: always.
     public let isConnected = true
+    /// The link whose `card` end it takes.
     public let link: FrameLink
     private let pair = QueuePair.first
+    /// Whose rings it works on; set by the device, or by whoever has rings (``RingOwner``).
     public weak var owner: (any RingOwner)?
     private let atEndOfTurn: (@escaping () -> Void) -> Void
     private var isWorkScheduled = false
@@ -44,7 +50,9 @@ public final class FrameBackEnd: RingBackEnd {
 
     /// What the driver agreed to take.
     public private(set) var capabilities = LinkCapabilities.plain
+    /// Frames given to the driver, since the back-end was made.
     public internal(set) var receiveCounters = QueueCounters()
+    /// Frames taken from the driver, since the back-end was made.
     public internal(set) var transmitCounters = QueueCounters()
 
     /// - Parameters:
@@ -58,6 +66,7 @@ public final class FrameBackEnd: RingBackEnd {
 
     // MARK: the device's door
 
+    /// Goes to work at the end of the turn; `RingOwner.ringBroke` tells of a queue that is none.
     public func start(features: UInt64, queues: [QueueConfiguration]) {
         guard let memory = owner?.memory else { return }
         started = queues.map(\.index)
@@ -76,6 +85,7 @@ public final class FrameBackEnd: RingBackEnd {
         scheduleWork()
     }
 
+    /// Within the call: what was taken from the rings and not used is put back.
     public func stop(_ done: @escaping ([RingPosition]) -> Void) {
         receive?.giveBack()
         let bases = started.map { index in
@@ -87,6 +97,7 @@ public final class FrameBackEnd: RingBackEnd {
         done(bases)
     }
 
+    /// Plans work for the end of the turn.
     public func kicked(queue: UInt16) {
         if queue == pair.receive {
             if receive?.isBlocked == true { link.hasRoom(.card) }
@@ -123,6 +134,7 @@ extension FrameBackEnd: FramePort {
         return turn.taken
     }
 
+    /// Sends again what the link refused.
     public func peerHasRoom() {
         transmit?.isBlocked = false
         scheduleWork()

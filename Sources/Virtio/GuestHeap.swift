@@ -11,6 +11,7 @@ public enum GuestHeapError: Error, Hashable, Sendable {
 
 /// An allocator of spans of guest RAM. Not for the data path: a frame finds its room prepared.
 public final class GuestHeap {
+    /// Where the spans lie.
     public let memory: GuestMemory
     /// Bytes that can be lent at most.
     public let capacity: UInt64

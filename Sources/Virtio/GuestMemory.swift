@@ -18,6 +18,7 @@ public struct MemoryRegion: Hashable, Sendable {
     /// Which of the memory's files, 0 for the first.
     public let file: Int
 
+    /// Checked where the memory is made.
     public init(guestPhysical: UInt64, size: UInt64, userAddress: UInt64, fileOffset: UInt64, file: Int = 0) {
         self.guestPhysical = guestPhysical
         self.size = size
@@ -36,6 +37,7 @@ public final class GuestMemory: @unchecked Sendable {
     public let files: [SharedMemory]
     /// The first file, and the only one where a size was asked for.
     public var shared: SharedMemory { files[0] }
+    /// In the order in which they were given.
     public let regions: [MemoryRegion]
     /// The same regions with pointers, in a block that never moves; queues look here without a reference count.
     let map: UnsafeBufferPointer<MappedRegion>
@@ -83,6 +85,7 @@ public final class GuestMemory: @unchecked Sendable {
 
     deinit { map.deallocate() }
 
+    /// What sizes and addresses of regions are multiples of, in bytes.
     public static let pageSize = 4096
 
     /// Bytes of RAM in all regions.

@@ -194,6 +194,7 @@ extension NetDevice {
         driver?.configurationInterrupt()
     }
 
+    /// The back-end used buffers of `queue`: the driver is told, after DRIVER_OK.
     public func interrupt(queue: UInt16) {
         guard Int(queue) < queues.count, statusRegister.contains(.driverOK) else { return }
         queues[Int(queue)].calls &+= 1

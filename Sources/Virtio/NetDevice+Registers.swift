@@ -72,6 +72,7 @@ extension NetDevice {
 
     // MARK: the selected queue
 
+    /// Receive and transmit queues together.
     public var numberOfQueues: UInt16 { UInt16(truncatingIfNeeded: queues.count) }
 
     /// Size of the selected queue: the largest one until written; 0 when there is no such queue. Only a power of two up
@@ -152,11 +153,16 @@ extension NetDevice {
 
 /// The configuration space of a network device (VIRTIO 1.3, 5.1.4).
 public struct NetConfiguration: Hashable, Sendable {
+    /// Bytes of the space.
     public static let size = 12
 
+    /// The card's address.
     public var mac: MACAddress
+    /// VIRTIO_NET_S_LINK_UP.
     public var isLinkUp: Bool
+    /// Pairs of queues; 1 without VIRTIO_NET_F_MQ.
     public var maximumQueuePairs: UInt16
+    /// The largest IP packet in bytes; nil (0 in the space) without VIRTIO_NET_F_MTU.
     public var mtu: UInt16?
 
     /// mac[6] @0, status u16 @6 (bit 0: link up), max_virtqueue_pairs u16 @8, mtu u16 @10; little-endian.

@@ -9,11 +9,17 @@ import Link
 public struct DeviceStatus: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// The driver has seen the device.
     public static let acknowledge = DeviceStatus(rawValue: 1)
+    /// The driver knows how to drive it.
     public static let driver = DeviceStatus(rawValue: 2)
+    /// The driver is ready: rings are worked on from here on.
     public static let driverOK = DeviceStatus(rawValue: 4)
+    /// The features are agreed on; reads back as 0 when the device does not take them.
     public static let featuresOK = DeviceStatus(rawValue: 8)
+    /// The device cannot go on before a reset; set by the device alone.
     public static let needsReset = DeviceStatus(rawValue: 0x40)
+    /// The driver has given up.
     public static let failed = DeviceStatus(rawValue: 0x80)
 }
 
@@ -21,21 +27,26 @@ public struct DeviceStatus: OptionSet, Hashable, Sendable {
 public struct InterruptStatus: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Buffers were used.
     public static let queue = InterruptStatus(rawValue: 1)
+    /// The configuration space, or NEEDS_RESET, changed.
     public static let configuration = InterruptStatus(rawValue: 2)
 }
 
 /// What the NIC's model is: fixed before a driver sees it.
 public struct NetDeviceModel: Sendable {
+    /// The address in the configuration space (VIRTIO_NET_F_MAC).
     public var mac: MACAddress
     /// Offered with VIRTIO_NET_F_MTU; nil offers none.
     public var mtu: UInt16?
     /// Largest size of each receive and transmit queue.
     public var receiveQueueSize: UInt16 = 256
+    /// Largest size of the transmit queue.
     public var transmitQueueSize: UInt16 = 256
     /// Bits the model is willing to offer.
     public var features: UInt64 = NetFeature.known
 
+    /// Queues of 256 entries and all features known here.
     public init(mac: MACAddress, mtu: UInt16? = nil) {
         self.mac = mac
         self.mtu = mtu
@@ -73,8 +84,11 @@ public protocol NetDeviceDriver: AnyObject {
 ///    attached to the same front-end, so that its `connected` finds a device without a back-end.
 /// 4. At the end the driver resets the device (``NetDriver/detach()``), then ``detach(_:)`` lets the back-end go.
 public final class NetDevice: RingOwner {
+    /// As it was made.
     public let model: NetDeviceModel
+    /// Where its rings lie.
     public let memory: GuestMemory
+    /// Who works the driver door; sets itself.
     public weak var driver: (any NetDeviceDriver)?
 
     // Registers.

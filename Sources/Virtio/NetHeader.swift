@@ -38,8 +38,11 @@ extension LinkCapabilities {
 
 /// A virtio-net header as a private copy.
 public struct NetHeader: Hashable, Sendable {
+    /// Bytes of the header, with num_buffers.
     @inlinable public static var size: Int { 12 }
+    /// VIRTIO_NET_HDR_F_NEEDS_CSUM in `flags`.
     public static let needsChecksum: UInt8 = 1
+    /// VIRTIO_NET_HDR_F_DATA_VALID in `flags`.
     public static let dataValid: UInt8 = 2
     /// Or'ed into gso_type: the segments carry ECN.
     public static let ecn: UInt8 = 0x80
@@ -48,6 +51,7 @@ public struct NetHeader: Hashable, Sendable {
     @usableFromInline var low: UInt64 = 0
     @usableFromInline var high: UInt32 = 0
 
+    /// All zero: a whole frame with all checksums.
     @inlinable
     public init() {}
 
@@ -65,30 +69,37 @@ public struct NetHeader: Hashable, Sendable {
         destination.storeBytes(of: high.littleEndian, toByteOffset: 8, as: UInt32.self)
     }
 
+    /// `needsChecksum`, `dataValid`, or neither.
     @inlinable public var flags: UInt8 {
         get { UInt8(truncatingIfNeeded: low) }
         set { low = low & ~0xff | UInt64(newValue) }
     }
+    /// gso_type: a raw value of `Offload.Segmentation`, or nonsense.
     @inlinable public var segmentationType: UInt8 {
         get { UInt8(truncatingIfNeeded: low >> 8) }
         set { low = low & ~0xff00 | UInt64(newValue) << 8 }
     }
+    /// hdr_len: a hint that nobody here needs or believes.
     @inlinable public var headerLength: UInt16 {
         get { UInt16(truncatingIfNeeded: low >> 16) }
         set { low = low & ~0xffff_0000 | UInt64(newValue) << 16 }
     }
+    /// gso_size: payload bytes of each segment.
     @inlinable public var segmentSize: UInt16 {
         get { UInt16(truncatingIfNeeded: low >> 32) }
         set { low = low & ~0xffff_0000_0000 | UInt64(newValue) << 32 }
     }
+    /// csum_start: from where on is summed.
     @inlinable public var checksumStart: UInt16 {
         get { UInt16(truncatingIfNeeded: low >> 48) }
         set { low = low & 0xffff_ffff_ffff | UInt64(newValue) << 48 }
     }
+    /// csum_offset: where the sum goes, from `checksumStart`.
     @inlinable public var checksumOffset: UInt16 {
         get { UInt16(truncatingIfNeeded: high) }
         set { high = high & ~0xffff | UInt32(newValue) }
     }
+    /// num_buffers of a received frame.
     @inlinable public var bufferCount: UInt16 {
         get { UInt16(truncatingIfNeeded: high >> 16) }
         set { high = high & 0xffff | UInt32(newValue) << 16 }

@@ -3,15 +3,20 @@
 
 /// A queue as the driver configured it. Addresses are guest-physical.
 public struct QueueConfiguration: Sendable {
+    /// Which queue of the device it is.
     public var index: UInt16
     /// Entries: a power of two.
     public var size: UInt16
+    /// Of `size` descriptors.
     public var descriptorTable: UInt64
+    /// What the driver makes available.
     public var availRing: UInt64
+    /// What the device gives back.
     public var usedRing: UInt64
     /// Where the back-end goes on.
     public var base: RingPosition
 
+    /// - Parameter base: where the back-end goes on: 0 of a fresh ring.
     public init(index: UInt16, size: UInt16, addresses: RingAddresses, base: RingPosition) {
         self.index = index
         self.size = size
@@ -27,6 +32,7 @@ public struct QueueConfiguration: Sendable {
 public protocol RingBackEnd: AnyObject {
     /// Feature bits it can do, ring and frame level (VIRTIO 1.3, 2.2). Empty until it is connected.
     var features: UInt64 { get }
+    /// Somebody is there who would work on rings.
     var isConnected: Bool { get }
     /// Whose rings these are; held weakly. The device sets it when it takes the back-end.
     var owner: (any RingOwner)? { get set }

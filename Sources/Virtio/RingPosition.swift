@@ -14,13 +14,16 @@ public struct RingPosition: Hashable, Sendable, ExpressibleByIntegerLiteral {
         wrap = true
     }
 
+    /// A position in a split ring.
     public init(integerLiteral index: UInt16) { self.init(index) }
 }
 
 /// A receive queue and a transmit queue that belong together (VIRTIO 1.3, 5.1.2).
 public struct QueuePair: Hashable, Sendable {
+    /// 0 for the first pair.
     public let number: UInt16
 
+    /// Pair `number` of a device.
     public init(_ number: UInt16) { self.number = number }
 
     /// The one that every device has.

@@ -33,6 +33,7 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
     /// Chains given back with length 0 because they were no frame.
     public internal(set) var dropped: UInt64 = 0
 
+    /// Entries.
     public var size: UInt16 { ring.size }
     /// The ring as data, for the one who goes on with it.
     public let configuration: QueueState

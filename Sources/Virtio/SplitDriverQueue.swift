@@ -9,8 +9,10 @@ import CLinux
 public struct RingBuffer: Hashable, Sendable {
     /// Guest-physical.
     public var address: UInt64
+    /// Bytes.
     public var length: UInt32
 
+    /// Checked by whoever reads or writes there.
     @inline(__always)
     public init(address: UInt64, length: UInt32) {
         self.address = address
@@ -25,6 +27,7 @@ public struct UsedChain: Hashable, Sendable {
     /// Bytes the device wrote, never more than were posted.
     public var length: UInt32
 
+    /// Made by `reap`.
     @inline(__always)
     public init(token: UInt32, length: UInt32) {
         self.token = token
@@ -47,6 +50,7 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
 
     let ring: RingMemory
     let memory: GuestMemory
+    /// What both sides agreed on; changed by `clear`.
     public private(set) var features: RingFeatures
     let shadow: UnsafeMutablePointer<Shadow>
     private let tables: IndirectTables?
@@ -69,6 +73,7 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
     /// used.len that claimed more than was posted (RF-03).
     public internal(set) var clampedLengths: UInt64 = 0
 
+    /// Entries.
     public var size: UInt16 { ring.size }
 
     /// A fresh ring: its memory is zeroed; `base` of `state` must be 0.

@@ -7,9 +7,11 @@ import Linux
 public enum VirtioError: Error, Equatable, Sendable {
     /// Guest RAM must be a positive multiple of 4096 bytes.
     case memorySize(bytes: Int)
+    /// Memory has one region at least.
     case noRegion
     /// A region is empty, unaligned, wraps its address space, or is not inside its memory file (size 0: there is no such file).
     case region(MemoryRegion, fileSize: UInt64)
+    /// As guest-physical or as user addresses.
     case regionsOverlap(MemoryRegion, MemoryRegion)
     /// A split ring has 2^0…2^15 entries (VIRTIO 1.3, 2.7).
     case queueSize(UInt16)
@@ -23,6 +25,7 @@ public enum VirtioError: Error, Equatable, Sendable {
     case bufferSize(Int, least: Int)
     /// Guest RAM has no room for this many bytes.
     case exhausted(bytes: Int)
+    /// A system call failed.
     case system(SystemError)
 }
 

@@ -10,6 +10,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case endOfFile
     /// End of file inside a header, or instead of the answer to `request`.
     case shortHeader(read: Int, request: Request?)
+    /// End of file behind `read` of so many bytes of a payload.
     case shortPayload(read: Int, of: Int)
     /// The bytes are no legal answer.
     case message(MessageError)
@@ -27,6 +28,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case legacyBackEnd(features: UInt64)
     /// Fewer queue pairs than configured.
     case tooFewQueues(supported: UInt64)
+    /// The back-end has fewer slots than the memory has regions.
     case tooFewMemorySlots(supported: UInt64, needed: Int)
     /// More regions than SET_MEM_TABLE carries, and the back-end has no memory slots.
     case tooManyMemoryRegions(count: Int)
@@ -42,6 +44,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case notConnected
     /// The owner ended the connection.
     case closedByOwner
+    /// A system call failed.
     case system(SystemError)
 }
 

@@ -22,6 +22,7 @@ public enum FrontEndEvent: Equatable, Sendable {
 
 /// A ring that GET_VRING_BASE stopped.
 public struct StoppedRing: Equatable, Sendable {
+    /// Which ring of the device.
     public let index: UInt16
     /// Entries.
     public let size: UInt16
@@ -40,6 +41,7 @@ public struct StoppedRing: Equatable, Sendable {
 
 /// What the machine wants done, in this order.
 public enum FrontEndAction {
+    /// A whole message and what travels with it.
     case send([UInt8], [Attachment])
     /// Makes an eventfd readable.
     case signal(SharedEvent)
@@ -47,6 +49,7 @@ public enum FrontEndAction {
     case interrupt(queue: UInt16)
     /// `stop` is done.
     case stopped([StoppedRing])
+    /// News for the owner.
     case report(FrontEndEvent)
     /// The connection is over: close the socket. A report of `disconnected` follows.
     case close
@@ -63,6 +66,7 @@ public struct ConnectionDescriptors: Sendable {
     /// The back-end's end of the socket pair for its own requests; nil leaves the feature unacknowledged.
     public let backEndChannel: SharedDescriptor?
 
+    /// Kicks, calls and errors: one for each ring of the connection.
     public init(
         kicks: [SharedEvent], calls: [SharedEvent], errors: [SharedEvent], backEndChannel: SharedDescriptor? = nil
     ) {

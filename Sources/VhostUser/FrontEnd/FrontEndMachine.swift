@@ -15,16 +15,19 @@ import Virtio
 
 /// The front-end's side of the protocol. Feed it, then take its actions and its next deadline.
 public struct FrontEndMachine {
+    /// `ready` after the handshake, `running` once the back-end works on the rings.
     public enum State: Equatable, Sendable { case disconnected, handshaking, ready, starting, running, stopping }
 
     /// Steps that may wait; an owner that asks for more is ahead of a back-end that does not answer.
     static let maximumSteps = 1024
 
+    /// Where the protocol stands.
     public internal(set) var state: State = .disconnected
     /// What the back-end offered, as it came; 0 until it is known.
     public internal(set) var offeredFeatures: UInt64 = 0
     /// What was acknowledged.
     public internal(set) var protocolFeatures: ProtocolFeatures = []
+    /// What the owner decided.
     public let options: FrontEndOptions
 
     let memory: GuestMemory
@@ -40,6 +43,7 @@ public struct FrontEndMachine {
     var areSlotsFilled = false
     var lastAnswer = Instant(nanoseconds: 0)
 
+    /// Nothing is connected yet. `memory` is described to the back-end with the first start.
     public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory) {
         self.options = options
         self.memory = memory

@@ -26,6 +26,7 @@ public struct FrontEndOptions: Sendable {
     /// Bytes that may wait for a back-end that does not read.
     public var sendLimit = 64 << 10
 
+    /// One pair of queues, and what every back-end of a network device understands.
     public init() {}
 
     /// Rings of a connection.

@@ -4,18 +4,25 @@
 public struct ConfigurationWindow: Equatable, Sendable {
     /// The configuration space has at most 256 bytes.
     public static let maximumBytes = 256
+    /// Bytes before the window.
     public static let headerByteCount = 12
 
+    /// VhostSetConfigType: why the space is written.
     public enum Purpose: UInt32, Sendable {
+        /// The driver wrote.
         case writableFields = 0
+        /// The destination takes over what the source had.
         case liveMigration = 1
     }
 
+    /// Where in the space the window begins.
     public let offset: UInt32
+    /// Of no meaning in GET_CONFIG.
     public let purpose: Purpose
     /// Empty in an answer: the back-end could not do it.
     public let bytes: [UInt8]
 
+    /// Throws `value` when the window ends beyond the space.
     public init(offset: UInt32, purpose: Purpose = .writableFields, bytes: [UInt8]) throws(MessageError) {
         guard UInt64(offset) + UInt64(bytes.count) <= UInt64(ConfigurationWindow.maximumBytes) else {
             throw .value(

@@ -4,29 +4,29 @@
 import Bytes
 
 /// A cursor over the untrusted bytes of one structure.
-public struct FieldReader {
+struct FieldReader {
     private var reader: ByteReader
     private let structure: String
 
     /// - Parameter structure: the name that errors carry, as in the specification.
-    public init(_ bytes: UnsafeRawBufferPointer, of structure: String) {
+    init(_ bytes: UnsafeRawBufferPointer, of structure: String) {
         reader = ByteReader(bytes)
         self.structure = structure
     }
 
-    public var remaining: Int { reader.remaining }
+    var remaining: Int { reader.remaining }
 
-    public mutating func u8() throws(MessageError) -> UInt8 { try integer() }
-    public mutating func u16() throws(MessageError) -> UInt16 { try integer() }
-    public mutating func u32() throws(MessageError) -> UInt32 { try integer() }
-    public mutating func u64() throws(MessageError) -> UInt64 { try integer() }
+    mutating func u8() throws(MessageError) -> UInt8 { try integer() }
+    mutating func u16() throws(MessageError) -> UInt16 { try integer() }
+    mutating func u32() throws(MessageError) -> UInt32 { try integer() }
+    mutating func u64() throws(MessageError) -> UInt64 { try integer() }
 
     /// The next `count` bytes, copied.
-    public mutating func bytes(_ count: Int) throws(MessageError) -> [UInt8] {
+    mutating func bytes(_ count: Int) throws(MessageError) -> [UInt8] {
         do { return [UInt8](try reader.span(count)) } catch { throw short() }
     }
 
-    public mutating func skip(_ count: Int) throws(MessageError) {
+    mutating func skip(_ count: Int) throws(MessageError) {
         do { try reader.skip(count) } catch { throw short() }
     }
 
@@ -38,17 +38,17 @@ public struct FieldReader {
 }
 
 /// The bytes of a message while they are put together. A control message is small and rare, so it may allocate.
-public struct FieldWriter {
-    public private(set) var bytes: [UInt8] = []
+struct FieldWriter {
+    private(set) var bytes: [UInt8] = []
 
-    public init(capacity: Int = 64) { bytes.reserveCapacity(capacity) }
+    init(capacity: Int = 64) { bytes.reserveCapacity(capacity) }
 
-    public mutating func u8(_ value: UInt8) { bytes.append(value) }
-    public mutating func u16(_ value: UInt16) { integer(value) }
-    public mutating func u32(_ value: UInt32) { integer(value) }
-    public mutating func u64(_ value: UInt64) { integer(value) }
-    public mutating func bytes(_ source: [UInt8]) { bytes.append(contentsOf: source) }
-    public mutating func zeros(_ count: Int) { bytes.append(contentsOf: repeatElement(0, count: max(0, count))) }
+    mutating func u8(_ value: UInt8) { bytes.append(value) }
+    mutating func u16(_ value: UInt16) { integer(value) }
+    mutating func u32(_ value: UInt32) { integer(value) }
+    mutating func u64(_ value: UInt64) { integer(value) }
+    mutating func bytes(_ source: [UInt8]) { bytes.append(contentsOf: source) }
+    mutating func zeros(_ count: Int) { bytes.append(contentsOf: repeatElement(0, count: max(0, count))) }
 
     private mutating func integer<T: FixedWidthInteger>(_ value: T) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }

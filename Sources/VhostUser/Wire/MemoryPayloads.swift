@@ -4,12 +4,18 @@
 
 /// A memory region, 32 bytes: guest-physical u64@0, size u64@8, user address u64@16, file offset u64@24.
 public struct MemoryRegionDescription: Equatable, Sendable {
+    /// Bytes on the wire.
     public static let byteCount = 32
+    /// First guest-physical address.
     public let guestPhysical: UInt64
+    /// Bytes; not 0.
     public let size: UInt64
+    /// What the front-end calls its first byte; ring addresses are told in this space.
     public let userAddress: UInt64
+    /// Where it starts in the file whose descriptor travels with it.
     public let fileOffset: UInt64
 
+    /// Throws `value` for a region that is empty or wraps in one of its three spaces.
     public init(guestPhysical: UInt64, size: UInt64, userAddress: UInt64, fileOffset: UInt64) throws(MessageError) {
         guard size > 0 else { throw .value(field: "memory region size", value: 0, accepted: "1 and more") }
         for (field, start) in [("guest address", guestPhysical), ("user address", userAddress), ("offset", fileOffset)]
@@ -40,9 +46,12 @@ public struct MemoryRegionDescription: Equatable, Sendable {
 public struct MemoryTable: Equatable, Sendable {
     /// Regions that fit, by the specification.
     public static let maximumRegions = 8
+    /// Bytes of a table of 8 regions.
     public static let maximumByteCount = 8 + maximumRegions * MemoryRegionDescription.byteCount
+    /// In the order of the descriptors that travel with the table.
     public let regions: [MemoryRegionDescription]
 
+    /// Throws `value` for none, or for more than 8.
     public init(_ regions: [MemoryRegionDescription]) throws(MessageError) {
         guard (1...MemoryTable.maximumRegions).contains(regions.count) else {
             throw .value(field: "number of memory regions", value: UInt64(regions.count), accepted: "1 to 8")

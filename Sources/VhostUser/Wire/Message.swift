@@ -4,6 +4,7 @@
 /// A number that names requests of one channel.
 public protocol RequestNumber: RawRepresentable, Sendable, Equatable, CustomStringConvertible
 where RawValue == UInt32 {
+    /// What the specification says about this request.
     var rule: RequestRule { get }
 }
 
@@ -12,10 +13,13 @@ extension BackEndRequest: RequestNumber {}
 
 /// A request of the channel that `Number` names.
 public struct RequestMessage<Number: RequestNumber>: Equatable, Sendable {
+    /// Which request it is.
     public let request: Number
+    /// What it carries.
     public let payload: Payload
     /// Descriptors that travel with it.
     public let descriptorCount: Int
+    /// VHOST_USER_NEED_REPLY: an answer is asked for (REPLY_ACK).
     public let needsReply: Bool
 
     /// For the named constructors, which are right by construction.
@@ -77,7 +81,9 @@ public typealias BackEndMessage = RequestMessage<BackEndRequest>
 
 /// The answer to a request of either channel.
 public struct Reply: Equatable, Sendable {
+    /// The number of the request that is answered.
     public let request: UInt32
+    /// What the answer carries.
     public let payload: Payload
 
     /// For the answering side.
@@ -95,6 +101,7 @@ public struct Reply: Equatable, Sendable {
         self.request = received.header.request
     }
 
+    /// Header and payload as they go over the socket.
     public func encoded() -> [UInt8] { encode(request, .reply, payload) }
 }
 

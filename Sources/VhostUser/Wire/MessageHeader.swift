@@ -20,7 +20,9 @@ public struct MessageHeader: Equatable, Sendable {
     /// The largest payload that is accepted, in bytes. The largest that is defined is 2056 (GET_SHMEM_CONFIG).
     public static let maximumPayload = 4096
 
+    /// A number of `Request` or `BackEndRequest`, by channel.
     public let request: UInt32
+    /// Version, reply, need-reply.
     public let flags: MessageFlags
     /// Payload bytes that follow, at most `maximumPayload`.
     public let size: Int
@@ -28,6 +30,7 @@ public struct MessageHeader: Equatable, Sendable {
     /// What one end of a channel may receive.
     public enum Direction: Sendable { case requests, replies }
 
+    /// - Parameter size: bytes of the payload.
     public init(request: UInt32, flags: MessageFlags, size: Int) {
         self.request = request
         self.flags = flags
@@ -49,7 +52,7 @@ public struct MessageHeader: Equatable, Sendable {
     }
 
     /// Appends the 12 bytes.
-    public func write(to writer: inout FieldWriter) {
+    func write(to writer: inout FieldWriter) {
         writer.u32(request)
         writer.u32(flags.rawValue)
         writer.u32(UInt32(truncatingIfNeeded: size))

@@ -6,10 +6,14 @@ import Linux
 
 /// A message as it came: header checked, payload not yet looked into, descriptors owned.
 public struct ReceivedMessage: Sendable {
+    /// Checked: version, direction and size make sense.
     public let header: MessageHeader
+    /// As many bytes as the header says.
     public let payload: [UInt8]
+    /// What travelled with it; closed with the last reference.
     public let descriptors: [SharedDescriptor]
 
+    /// As a receiver puts it together.
     public init(header: MessageHeader, payload: [UInt8], descriptors: [SharedDescriptor] = []) {
         self.header = header
         self.payload = payload
@@ -46,6 +50,7 @@ public struct MessageReceiver {
     private var bytes: [UInt8] = []
     private var descriptors: [SharedDescriptor] = []
 
+    /// - Parameter direction: what this end of the connection gets.
     public init(receiving direction: MessageHeader.Direction) {
         self.direction = direction
         bytes.reserveCapacity(64)
@@ -57,6 +62,7 @@ public struct MessageReceiver {
 
     /// Where the stream stands, for the text of an early end of file.
     public enum Position: Equatable, Sendable {
+        /// Nothing of the next message is there.
         case betweenMessages
         /// This many bytes of a header are there.
         case inHeader(Int)
@@ -64,6 +70,7 @@ public struct MessageReceiver {
         case inPayload(Int, of: Int)
     }
 
+    /// Where the stream stands now.
     public var position: Position {
         if let header { return .inPayload(bytes.count, of: header.size) }
         return bytes.isEmpty ? .betweenMessages : .inHeader(bytes.count)

@@ -3,8 +3,11 @@
 
 /// The structures a message can carry.
 public enum PayloadShape: Sendable, CaseIterable {
+    /// In the order of the specification's sections.
     case empty, u64, vringState, vringAddress, vringDescriptor, vringArea, memoryTable, memoryRegion, log
+    /// For migration, translation, configuration and shared objects.
     case inflight, stateTransfer, translation, configuration, sharedObject, sharedMemoryMapping
+    /// `opaque` is not looked into.
     case sharedMemoryConfiguration, opaque
 
     /// Bytes the structure has on the wire.
@@ -33,21 +36,37 @@ public enum PayloadShape: Sendable, CaseIterable {
 
 /// A payload that is whole and well-formed.
 public enum Payload: Equatable, Sendable {
+    /// No payload.
     case empty
+    /// Features, numbers, acknowledgements.
     case u64(UInt64)
+    /// A ring and a number of it.
     case vringState(VringState)
+    /// A ring and where it lies.
     case vringAddress(VringAddress)
+    /// A ring and whether a descriptor comes along.
     case vringDescriptor(VringDescriptor)
+    /// A ring and an area of its host notifier.
     case vringArea(VringArea)
+    /// All regions of guest memory.
     case memoryTable(MemoryTable)
+    /// One region of guest memory.
     case memoryRegion(MemoryRegionDescription)
+    /// The dirty log.
     case log(LogRegion)
+    /// The region of chains in flight.
     case inflight(InflightRegion)
+    /// Which way a device's state goes.
     case stateTransfer(StateTransfer)
+    /// An IOTLB message.
     case translation(TranslationMessage)
+    /// A window of the configuration space.
     case configuration(ConfigurationWindow)
+    /// The name of a shared object.
     case sharedObject(SharedObjectIdentifier)
+    /// A piece of a file to be mapped.
     case sharedMemoryMapping(SharedMemoryMapping)
+    /// The sizes of all shared-memory regions.
     case sharedMemoryConfiguration(SharedMemoryConfiguration)
     /// Bytes of a structure that this project does not look into (crypto sessions).
     case opaque([UInt8])
@@ -78,6 +97,7 @@ public enum Payload: Equatable, Sendable {
         }
     }
 
+    /// Which structure this is.
     public var shape: PayloadShape {
         switch self {
         case .empty: .empty
@@ -101,7 +121,7 @@ public enum Payload: Equatable, Sendable {
     }
 
     /// Appends the structure's bytes.
-    public func write(to writer: inout FieldWriter) {
+    func write(to writer: inout FieldWriter) {
         switch self {
         case .empty: break
         case .u64(let value): writer.u64(value)

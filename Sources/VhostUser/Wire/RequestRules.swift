@@ -14,7 +14,9 @@ public enum ReplyRule: Equatable, Sendable {
 public struct RequestRule: Equatable, Sendable {
     /// The structures it may carry; the first whose size fits is meant.
     public let payload: [PayloadShape]
+    /// How many descriptors may travel with it.
     public let descriptors: ClosedRange<Int>
+    /// How it is answered.
     public let reply: ReplyRule
     /// The protocol features that must be negotiated; empty when it may always be sent.
     public let gate: ProtocolFeatures

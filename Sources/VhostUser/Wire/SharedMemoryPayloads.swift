@@ -3,7 +3,9 @@
 
 /// `shared`, 16 bytes: a UUID.
 public struct SharedObjectIdentifier: Equatable, Sendable {
+    /// Bytes on the wire.
     public static let byteCount = 16
+    /// The 16 bytes as they came.
     public let bytes: [UInt8]
 
     /// - Parameter bytes: 16 bytes.
@@ -21,13 +23,20 @@ public struct SharedObjectIdentifier: Equatable, Sendable {
 
 /// `mmap`, 40 bytes: region id u8@0, padding, file offset u64@8, region offset u64@16, length u64@24, flags u64@32.
 public struct SharedMemoryMapping: Equatable, Sendable {
+    /// Bytes on the wire.
     public static let byteCount = 40
+    /// Which shared-memory region of the device.
     public let region: UInt8
+    /// Where the piece starts in the file that comes along.
     public let fileOffset: UInt64
+    /// Where it appears in the region.
     public let regionOffset: UInt64
+    /// Bytes.
     public let length: UInt64
+    /// The guest may write there, too.
     public let isWritable: Bool
 
+    /// Throws `value` for a piece that wraps.
     public init(region: UInt8, fileOffset: UInt64, regionOffset: UInt64, length: UInt64, isWritable: Bool)
         throws(MessageError)
     {
@@ -63,10 +72,13 @@ public struct SharedMemoryMapping: Equatable, Sendable {
 
 /// `shmem_config`, 2056 bytes: nregions u32@0, padding u32@4, sizes u64[256]@8 (0: the id is not used).
 public struct SharedMemoryConfiguration: Equatable, Sendable {
+    /// Bytes on the wire.
     public static let byteCount = 2056
+    /// Regions that the structure has room for.
     public static let regionSlots = 256
     /// Size per region id, always 256 of them.
     public let sizes: [UInt64]
+    /// Regions that are used: nregions.
     public var regionCount: Int { sizes.lazy.filter { $0 != 0 }.count }
 
     /// - Parameter sizes: at most 256; the rest is 0.

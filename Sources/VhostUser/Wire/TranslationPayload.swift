@@ -3,27 +3,44 @@
 
 /// `iotlb`, 32 bytes: iova u64@0, size u64@8, user address u64@16, permission u8@24, type u8@25, padding.
 public struct TranslationMessage: Equatable, Sendable {
+    /// Bytes on the wire.
     public static let byteCount = 32
 
+    /// What may be done with the range.
     public enum Permission: UInt8, Sendable {
+        /// Nothing.
         case none = 0
+        /// Read.
         case read = 1
+        /// Write.
         case write = 2
+        /// Both.
         case readWrite = 3
     }
+    /// What the message is.
     public enum Kind: UInt8, Sendable {
+        /// The device asks for a translation.
         case miss = 1
+        /// A translation for the device.
         case update = 2
+        /// A translation is not valid any more.
         case invalidate = 3
+        /// The device may not do what it tried.
         case accessFailure = 4
     }
 
+    /// First address as the device sees it.
     public var ioAddress: UInt64
+    /// Bytes of the range.
     public var size: UInt64
+    /// What the front-end calls it.
     public var userAddress: UInt64
+    /// What may be done there.
     public var permission: Permission
+    /// What the message is.
     public var kind: Kind
 
+    /// Nothing is checked: what a range means is the reader's to judge.
     public init(ioAddress: UInt64, size: UInt64, userAddress: UInt64, permission: Permission, kind: Kind) {
         self.ioAddress = ioAddress
         self.size = size

@@ -73,13 +73,16 @@ public final class NetDriver: NetDeviceDriver {
 
     // MARK: interrupts: notes for the next turn
 
+    /// Asks for a turn.
     public func queueInterrupt(_ queue: UInt16) { onWork?() }
 
+    /// Asks for a turn in which link and status are looked at.
     public func configurationInterrupt() {
         isConfigurationPending = true
         onWork?()
     }
 
+    /// Asks for a turn in which the device is started; ends a driver that is leaving.
     public func resetComplete() {
         guard state != .leaving else { return finishLeaving() }
         isResetComplete = true

@@ -6,6 +6,7 @@ public enum NetDriverState: Hashable, Sendable {
     case absent
     /// A reset was asked for; the rings may still be touched.
     case resetting
+    /// DRIVER_OK is set and the rings are whole; frames pass when the link is up, too.
     case running
     /// Given up: `NetDriver.restart` tries again.
     case failed

@@ -103,6 +103,7 @@ public final class NetDriverPort: FramePort {
         return filled
     }
 
+    /// Lends the link again what it refused.
     public func peerHasRoom() {
         isBlocked = false
         scheduleWork()

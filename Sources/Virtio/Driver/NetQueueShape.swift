@@ -10,6 +10,7 @@ public struct NetQueueShape: Hashable, Sendable {
     /// The negotiated feature bits.
     public var features: UInt64
 
+    /// Checked where the queue is made.
     public init(size: UInt16, bufferBytes: Int, features: UInt64) {
         self.size = size
         self.bufferBytes = bufferBytes
@@ -28,6 +29,7 @@ public struct NetQueueReport: Hashable, Sendable {
     /// Frames were lent and not taken: they are lent again when there is room for them.
     public var isRefused = false
 
+    /// Nothing was done.
     public init() {}
 }
 

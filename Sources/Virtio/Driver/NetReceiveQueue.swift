@@ -14,6 +14,7 @@ public struct NetReceiveQueue: ~Copyable {
     private let memory: NetQueueMemory
     private var features: UInt64
     private let bufferBytes: UInt32
+    /// Where the ring lies: what the device is told.
     public let addresses: RingAddresses
 
     /// Used buffers, reaped but not looked at yet: `next ..< count`.
@@ -25,7 +26,9 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Frames dropped because the device broke a rule (RF-04, RF-05, a header that does not fit its frame).
     public private(set) var dropped: UInt64 = 0
+    /// Why the ring is broken; it stays so until `restart`.
     public var fault: RingFault? { queue.fault }
+    /// Entries, each with a buffer.
     public var size: UInt16 { queue.size }
     /// used.len that claimed more than was posted (RF-03).
     public var clampedLengths: UInt64 { queue.clampedLengths }
@@ -90,7 +93,8 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Lends the frames that arrived, at most `budget`, in batches to `body`, and posts their buffers again after each
     /// batch. The lend ends when `body` returns.
-    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetQueueReport {
+    public mutating func receive(budget: Int = 256, _ body: (UnsafeBufferPointer<FrameView>) -> Void) -> NetQueueReport
+    {
         offer(budget: budget) { frames in
             body(frames)
             return frames.count

@@ -15,6 +15,7 @@ public struct NetTransmitQueue: ~Copyable {
 
     var queue: SplitDriverQueue
     private let memory: NetQueueMemory
+    /// Where the ring lies: what the device is told.
     public let addresses: RingAddresses
     private var features: UInt64
     private let frameBytes: Int
@@ -33,10 +34,13 @@ public struct NetTransmitQueue: ~Copyable {
 
     /// Frames that were not sent: longer than a slot, or of a kind the device did not agree to.
     public private(set) var dropped: UInt64 = 0
+    /// Why the ring is broken; it stays so until `restart`.
     public var fault: RingFault? { queue.fault }
+    /// Entries, each with a slot.
     public var size: UInt16 { queue.size }
     /// Frames that the device has not given back.
     public var outstanding: UInt16 { queue.outstanding }
+    /// Slots that can be lent, without a look at what the device gave back since.
     public var freeSlots: Int { Int(queue.freeDescriptors) }
 
     /// Lays out the ring and `shape.size` free slots for frames of up to `shape.bufferBytes`.
