@@ -10,12 +10,14 @@ import Virtio
 public struct NodeConfiguration {
     /// Lends guest RAM for rings and socket buffers.
     public var heap: GuestHeap
+    /// Sent with DHCP and shown in the prompt.
     public var hostname: String
     /// Files of the host that `<`, `>` and `curl -o` open.
     public var files: any FileDoor
     /// All randomness of the node follows from it.
     public var seed: UInt64
 
+    /// Nodes with equal seeds that are told the same at the same times do the same.
     public init(heap: GuestHeap, hostname: String = "node", files: any FileDoor, seed: UInt64) {
         self.heap = heap
         self.hostname = hostname
@@ -26,6 +28,7 @@ public struct NodeConfiguration {
 
 /// A computer of which everything is software. Lives on one thread.
 public final class Node {
+    /// Its interfaces, routes and sockets.
     public let host: Host
     /// The terminal on which a shell waits. Its output grows only when somebody types or takes it.
     public let console: Session
@@ -63,6 +66,7 @@ public final class Node {
     /// How long `run` waits for addresses.
     static let addressPatience = Interval.seconds(5)
 
+    /// A node that is on and has no NIC.
     public init(_ configuration: NodeConfiguration) {
         self.configuration = configuration
         buffers = HeapBuffers(configuration.heap)

@@ -12,6 +12,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the call was about (a path, a name); empty when there is nothing to add.
     public let subject: String
 
+    /// - Parameter code: errno, positive.
     public init(call: String, code: CInt, subject: String = "") {
         self.call = call
         self.code = code

@@ -10,6 +10,7 @@ import Linux
 public final class FrameDump: FrameWatcher {
     /// What is captured, as QEMU's NetFilterDirection: seen from the back-end.
     public enum Direction: String, Sendable {
+        /// Both directions.
         case all
         /// Frames that the back-end is sent.
         case rx
@@ -17,14 +18,18 @@ public final class FrameDump: FrameWatcher {
         case tx
     }
 
+    /// What is captured, and in which format.
     public struct Options: Sendable {
+        /// pcap or pcapng.
         public var format: CaptureFormat
         /// Bytes kept of each frame.
         public var longest: UInt32
+        /// Which frames are wanted.
         public var direction: Direction
         /// The interface's name in the file.
         public var interface: String
 
+        /// - Parameter longest: bytes kept of each frame.
         public init(format: CaptureFormat, longest: UInt32, direction: Direction, interface: String) {
             self.format = format
             self.longest = longest
@@ -63,6 +68,7 @@ public final class FrameDump: FrameWatcher {
 
     deinit { flush() }
 
+    /// Keeps the frames that are wanted for the end of the turn.
     public func saw(_ frames: UnsafeBufferPointer<FrameView>, from end: LinkEnd) {
         guard isOn, !isBroken, wants(end) else { return }
         var time = timespec()

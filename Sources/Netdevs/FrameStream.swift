@@ -13,19 +13,23 @@ extension FrameLink {
 
 /// The side of a back-end that moves frames.
 public final class FrameStream {
+    /// The link; the card's end is the owner's to connect.
     public let link: FrameLink
     private let reactor: Reactor
     private var port: StreamPort?
     /// A connection has ended by itself; it is detached already.
     public var onEnd: ((StreamEnd) -> Void)?
 
+    /// No connection yet: the link's host end is open.
     public init(on reactor: Reactor) {
         self.reactor = reactor
         link = FrameLink(on: reactor)
     }
 
+    /// There is a connection.
     public var isAttached: Bool { port != nil }
 
+    /// A connected stream socket is the link's host end from now on, in place of a former one.
     public func attach(_ socket: SharedDescriptor) throws(SystemError) {
         port = try StreamPort(socket, on: link, reactor: reactor) { [weak self] reason in
             self?.detach()
@@ -33,6 +37,7 @@ public final class FrameStream {
         }
     }
 
+    /// The link's host end is open again; frames sent there are dropped and counted.
     public func detach() {
         port?.close()
         port = nil

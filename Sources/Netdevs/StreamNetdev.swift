@@ -15,6 +15,7 @@ public final class StreamNetdev {
     /// Called with whether frames pass, when that changed.
     public var onLink: ((Bool) -> Void)?
 
+    /// Nothing happens before `start`.
     public init(_ address: StreamAddress, _ role: StreamEndpoint.Role, on reactor: Reactor) {
         stream = FrameStream(on: reactor)
         endpoint = StreamEndpoint(address, role, on: reactor)
@@ -22,6 +23,7 @@ public final class StreamNetdev {
         endpoint.onEvent = { [weak self] in self?.endpointSaid($0) }
     }
 
+    /// The link of the back-end.
     public var link: FrameLink { stream.link }
 
     /// Frames pass.
@@ -39,8 +41,10 @@ public final class StreamNetdev {
         }
     }
 
+    /// Listens or connects.
     public func start() { endpoint.start() }
 
+    /// Ends the connection and makes no other.
     public func stop() {
         isStopped = true
         stream.detach()

@@ -8,9 +8,11 @@ import Linux
 
 /// Why a connection ended.
 public enum StreamEnd: Equatable, Sendable {
+    /// In order, after whole frames.
     case closedByPeer
     /// A frame of more bytes than QEMU allows (4096 + 65536).
     case oversized(UInt32)
+    /// A system call failed.
     case failed(SystemError)
 }
 
@@ -64,6 +66,7 @@ public final class StreamPort: FramePort {
     /// Nothing but bytes goes over a stream: all checksums, no frame that is to be cut, none longer than QEMU takes.
     public var capabilities: LinkCapabilities { LinkCapabilities(largestFrame: Self.longest) }
 
+    /// Sends frames in one call of the kernel; refuses what it does not take.
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
         guard !isOver, !isOutputOver else { return frames.count }
         var taken = 0
@@ -134,6 +137,7 @@ public final class StreamPort: FramePort {
         if !isOver { want(.readable, !isHeldUp) }
     }
 
+    /// Hands on what the link refused, and reads again.
     public func peerHasRoom() {
         guard isHeldUp, !isOver else { return }
         handOn()

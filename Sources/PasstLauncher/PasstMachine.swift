@@ -16,6 +16,7 @@ public struct PasstLimits: Equatable, Sendable {
     public var ready: UInt64 = 5_000_000_000
     /// The rest before the first restart; it doubles up to `longestRest`.
     public var firstRest: UInt64 = 100_000_000
+    /// The longest pause before another start; each is twice the one before.
     public var longestRest: UInt64 = 5_000_000_000
     /// After so long a run the rest starts anew from `firstRest`.
     public var healthy: UInt64 = 10_000_000_000
@@ -24,6 +25,7 @@ public struct PasstLimits: Equatable, Sendable {
     /// From SIGTERM to SIGKILL.
     public var stop: UInt64 = 1_000_000_000
 
+    /// What netemu uses.
     public init() {}
 }
 

@@ -6,41 +6,74 @@
 public struct PasstOptions: Equatable, Sendable {
     /// The program: a path, or a name to be found in PATH.
     public var path: String?
+    /// `--quiet`: passt says only what is wrong.
     public var quiet = true
+    /// `--vhost-user`: it works on rings; otherwise frames go over its socket.
     public var vhostUser = true
+    /// `--mtu`, in bytes; 0 assigns none.
     public var mtu: Int?
+    /// `--address`: the guest's, by DHCP.
     public var address: String?
+    /// `--netmask`: a prefix length or a mask.
     public var netmask: String?
+    /// `--mac-addr`: passt's own, the gateway's.
     public var mac: String?
+    /// `--gateway`: as the guest sees it.
     public var gateway: String?
+    /// `--interface`: of the host, from which addresses and routes are taken.
     public var interface: String?
+    /// `--outbound`: address that connections leave from.
     public var outbound: String?
+    /// `--outbound-if4`: interface that IPv4 leaves by.
     public var outboundIf4: String?
+    /// `--outbound-if6`: interface that IPv6 leaves by.
     public var outboundIf6: String?
+    /// `--dns`: a name server that is told to the guest.
     public var dns: String?
+    /// `--search`, once for each: the search list.
     public var search: [String] = []
+    /// `--fqdn`: the guest's name.
     public var fqdn: String?
+    /// Name servers are told by DHCP; otherwise `--no-dhcp-dns`.
     public var dhcpDNS = true
+    /// The search list is told by DHCP; otherwise `--no-dhcp-search`.
     public var dhcpSearch = true
+    /// `--map-host-loopback`: the guest reaches the host's loopback by this address.
     public var mapHostLoopback: String?
+    /// `--map-guest-addr`: the host's own address as the guest sees it.
     public var mapGuestAddr: String?
+    /// `--dns-forward`: queries to this address go to the host's name server.
     public var dnsForward: String?
+    /// `--dns-host`: that name server.
     public var dnsHost: String?
+    /// TCP is forwarded; otherwise `--no-tcp`.
     public var tcp = true
+    /// UDP is forwarded; otherwise `--no-udp`.
     public var udp = true
+    /// Echoes are forwarded; otherwise `--no-icmp`.
     public var icmp = true
+    /// The guest gets its address by DHCP; otherwise `--no-dhcp`.
     public var dhcp = true
+    /// Neighbours are resolved over IPv6; otherwise `--no-ndp`.
     public var ndp = true
+    /// The guest gets its address by DHCPv6; otherwise `--no-dhcpv6`.
     public var dhcpv6 = true
+    /// The router is advertised over IPv6; otherwise `--no-ra`.
     public var ra = true
+    /// `--freebind`: addresses need not be the host's to be bound.
     public var freebind = false
+    /// IPv4; otherwise `--ipv6-only`.
     public var ipv4 = true
+    /// IPv6; otherwise `--ipv4-only`.
     public var ipv6 = true
+    /// `--tcp-ports`: ports that lead to the guest, as passt writes them.
     public var tcpPorts: [String] = []
+    /// `--udp-ports`: ports that lead to the guest, as passt writes them.
     public var udpPorts: [String] = []
     /// More words for passt's own command line.
     public var param: [String] = []
 
+    /// passt's own defaults over rings, and quiet.
     public init() {}
 
     /// Refuses `param` words that would break supervision.
@@ -107,7 +140,9 @@ public struct PasstFiles: Equatable, Sendable {
     /// The files of the `number`th passt.
     public init(number: Int) { name = "passt\(number)" }
 
+    /// Its socket, below the run-time directory.
     public var socket: String { name + ".sock" }
+    /// Where it says that it is ready.
     public var pid: String { name + ".pid" }
     /// passt's own default: the socket's name with `.repair`.
     public var repair: String { socket + ".repair" }

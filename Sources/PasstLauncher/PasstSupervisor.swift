@@ -8,7 +8,9 @@ import Linux
 public final class PasstSupervisor {
     /// Told on the reactor's thread at the end of a turn.
     public var onEvent: ((PasstEvent) -> Void)?
+    /// The names that passt makes below `directory`.
     public let files: PasstFiles
+    /// Where it runs.
     public let directory: RuntimeDirectory
 
     private let options: PasstOptions
@@ -185,9 +187,12 @@ public final class PasstSupervisor {
 
 /// What a supervisor works with.
 public struct PasstTools {
+    /// Starts passt and signals it.
     public let spawner: any ProcessSpawner
+    /// Its timers and its turn.
     public let reactor: Reactor
 
+    /// `DirectSpawner` of the same reactor, where there is no minder.
     public init(spawner: any ProcessSpawner, reactor: Reactor) {
         self.spawner = spawner
         self.reactor = reactor

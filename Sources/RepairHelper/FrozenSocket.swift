@@ -8,6 +8,7 @@ import Linux
 /// A connected TCP socket in repair mode, owned.
 public struct FrozenSocket: ~Copyable {
     private let descriptor: FileDescriptor
+    /// Its descriptor's number.
     public var raw: CInt { descriptor.raw }
 
     /// Silences `descriptor`. On failure the connection goes on, but the descriptor is closed: keep a

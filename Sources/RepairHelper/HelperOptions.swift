@@ -9,14 +9,18 @@ public struct HelperOptions: Equatable, Sendable {
     /// How long to wait for the socket to be there and to answer: seconds; nil as passt-repair, which wants a
     /// socket at once and waits for ever in a directory.
     public var waitSeconds: Int?
+    /// A line for each connection and batch.
     public var isVerbose = false
     /// Free the 4-tuples that a good save leaves in repair mode.
     public var releases = true
 
     /// What the words amount to.
     public enum Request: Equatable, Sendable {
+        /// Serve.
         case run(HelperOptions)
+        /// Print `usage`, status 0.
         case help
+        /// Print the version, status 0.
         case version
         /// A sentence that names the word.
         case misuse(String)
@@ -60,6 +64,7 @@ public struct HelperOptions: Equatable, Sendable {
         return nil
     }
 
+    /// What `--help` prints.
     public static let usage = """
         Usage: netemu-repair [OPTION]... PATH
         Switch TCP_REPAIR on sockets for a process that migrates TCP connections (passt, netemu).

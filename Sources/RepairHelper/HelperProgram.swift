@@ -6,6 +6,7 @@ import Linux
 
 /// The netemu-repair program.
 public struct HelperProgram: ~Copyable {
+    /// What `--version` prints.
     public static let version = "0.1.0"
     /// Sockets that can be in repair mode at once: passt's own limit of flows.
     static let socketLimit = 131_072

@@ -29,8 +29,11 @@ public enum HelperSandbox {
 
     /// Why the process cannot be confined.
     public enum Failure: Error, Equatable, Sendable {
+        /// CAP_NET_ADMIN is not to be had.
         case noCapability
+        /// A system call failed.
         case system(SystemError)
+        /// The filter could not be loaded.
         case filter(SystemCallFilterError)
     }
 

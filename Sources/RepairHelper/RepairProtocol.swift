@@ -10,7 +10,9 @@
 
 /// What is to be done to the sockets of a message. The byte is signed on the wire.
 public enum RepairCommand: Int8, Sendable, CaseIterable {
+    /// Into repair mode.
     case on = 1
+    /// Out of it, with a window probe.
     case off = 0
     /// Off, without the window probe.
     case offWithoutProbe = -1
@@ -32,11 +34,13 @@ public struct RepairCounts: Equatable, Sendable {
     public var released = 0
     /// Descriptors of batches that were refused or rolled back.
     public var failed = 0
+    /// Nothing received yet.
     public init() {}
 }
 
 /// Why a conversation ended before its time.
 public enum RepairError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Neither on nor off.
     case unknownCommand(Int8)
     /// A message without descriptors, or with some of them lost by the kernel.
     case descriptors(count: Int)
@@ -46,6 +50,7 @@ public enum RepairError: Error, Equatable, Sendable, CustomStringConvertible {
     case refused(command: RepairCommand, index: Int, errno: CInt)
     /// More sockets are switched on than can be kept.
     case tooMany(limit: Int)
+    /// Somebody connected who may not.
     case peer(String)
 
     public var description: String {

@@ -13,14 +13,19 @@ import Bytes
 public struct RepairServerMachine: Sendable {
     /// Why a request could not be finished.
     public enum Reason: Equatable, Sendable {
+        /// None connected in time.
         case noHelper
+        /// It left before it had answered.
         case helperClosed
+        /// It answered with another byte than the command's.
         case wrongAnswer(UInt8)
+        /// It did not answer in time.
         case helperStalled
     }
 
     /// How a request ended.
     public enum Outcome: Equatable, Sendable {
+        /// All sockets are switched.
         case done
         /// `stillSwitched` sockets could not be taken back: there was no helper for it either.
         case failed(Reason, stillSwitched: Int)
@@ -28,11 +33,14 @@ public struct RepairServerMachine: Sendable {
 
     /// What the shell is to do.
     public enum Action: Equatable, Sendable {
+        /// These sockets of the request, as one batch.
         case send(RepairCommand, Range<Int>)
+        /// Its connection is of no use any more.
         case closeHelper
         /// Find out which sockets of the request the command has reached (reading TCP_REPAIR takes no privilege),
         /// number these anew from 0, and call `audited`.
         case audit(RepairCommand)
+        /// The request is over.
         case finish(Outcome)
     }
 
@@ -55,8 +63,10 @@ public struct RepairServerMachine: Sendable {
     /// When `advance` wants to be called; nil when nothing is waited for.
     public private(set) var deadline: Instant?
 
+    /// A request is under way.
     public var isBusy: Bool { job != nil }
 
+    /// - Parameter patience: how long a helper may take to come, and to answer a batch.
     public init(patience: Interval) { self.patience = patience }
 
     /// Starts to switch `count` sockets; nothing happens while a request is under way.
@@ -67,6 +77,7 @@ public struct RepairServerMachine: Sendable {
         return proceed(now)
     }
 
+    /// A helper is there: a waiting request begins.
     public mutating func helperConnected(now: Instant) -> [Action] {
         hasHelper = true
         return job == nil ? [] : proceed(now)
@@ -84,11 +95,13 @@ public struct RepairServerMachine: Sendable {
         return proceed(now)
     }
 
+    /// The helper's connection ended.
     public mutating func helperClosed(now: Instant) -> [Action] {
         hasHelper = false
         return interrupted(.helperClosed, now)
     }
 
+    /// Time passed: what was waited for is late.
     public mutating func advance(to now: Instant) -> [Action] {
         guard let deadline, now >= deadline, let job else { return [] }
         guard hasHelper else {

@@ -11,6 +11,7 @@ import Linux
 extension TCPSocketState {
     static let version: UInt16 = 1
 
+    /// The state as bytes for another process; `init(decoding:)` reads them.
     public var encoded: [UInt8] {
         var out = StateEncoder()
         out.integer(Self.version)

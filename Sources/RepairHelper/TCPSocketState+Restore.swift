@@ -10,6 +10,7 @@ import Linux
 public struct RestoredSocket: ~Copyable {
     private let descriptor: FileDescriptor
     private let state: TCPSocketState
+    /// Its descriptor's number.
     public var raw: CInt { descriptor.raw }
 
     /// What the owner has to go on with.

@@ -14,11 +14,17 @@ import Linux
 /// The states in which a connection can be moved (RFC 9293, 3.3.2).
 public enum MovableState: UInt8, Sendable, CaseIterable {
     // The numbers are the kernel's (tcp_states.h), as TCP_INFO reports them.
+    /// Both sides may send.
     case established = 1
+    /// We have closed; the FIN is not acknowledged.
     case finWait1 = 4
+    /// We have closed; the peer has not.
     case finWait2 = 5
+    /// The peer has closed; we have not.
     case closeWait = 8
+    /// Both have closed; our FIN is not acknowledged.
     case lastAck = 9
+    /// Both have closed at once.
     case closing = 11
 
     /// Whether we have closed our direction: a FIN follows the send queue.
@@ -37,28 +43,38 @@ public struct TCPSocketState: Equatable, Sendable {
         public var send: UInt8
         /// Applies to the windows that we advertise; at most 14.
         public var receive: UInt8
+        /// Shifts, 0 to 14.
         public init(send: UInt8, receive: UInt8) {
             self.send = send
             self.receive = receive
         }
     }
 
+    /// Our end.
     public var local: InternetSocketAddress
+    /// The peer's end.
     public var remote: InternetSocketAddress
+    /// Where the connection stands.
     public var state: MovableState
+    /// Sequence number of the send queue's first byte.
     public var sendSequence: UInt32
+    /// Sequence number of the receive queue's first byte.
     public var receiveSequence: UInt32
     /// Bytes that the peer has not acknowledged; the last `unsentCount` of them were never sent.
     public var sendQueue: [UInt8]
+    /// How many bytes at the end of the send queue have not been sent.
     public var unsentCount: Int
     /// Bytes that arrived and were not read.
     public var receiveQueue: [UInt8]
     /// Segment size in bytes as negotiated, before options.
     public var maximumSegmentSize: UInt16
+    /// Nil: neither side scales.
     public var windowScale: WindowScale?
+    /// Both sides agreed to selective acknowledgements.
     public var isSACKPermitted: Bool
     /// The timestamp clock (RFC 7323, 5.4) at the dump; nil when the option is off.
     public var timestamp: UInt32?
+    /// What both sides take.
     public var window: RepairWindow
 
     /// A fresh, empty connection of two known ends; everything else is set as it becomes known.

@@ -45,6 +45,7 @@ public final class Session {
         onWork?()
     }
 
+    /// The UTF-8 bytes of `text`, as if they were typed.
     public func input(_ text: String) {
         var text = text
         text.withUTF8 { input(UnsafeRawBufferPointer($0)) }

@@ -74,10 +74,15 @@ struct Script: Equatable, Sendable {
 
 /// Why a script is not run.
 public enum ScriptError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// More bytes than a script may have.
     case tooLong(bytes: Int)
+    /// More bytes than a word may have.
     case wordTooLong
+    /// More words than a command may have.
     case tooManyWords
+    /// More commands than a script may have.
     case tooManyCommands
+    /// A quote that is not closed.
     case unterminatedQuote(Character)
     /// An operator stands where a command must.
     case missingCommand(near: String)
@@ -85,6 +90,7 @@ public enum ScriptError: Error, Equatable, Sendable, CustomStringConvertible {
     case missingFile(after: String)
     /// A construct of larger shells.
     case unsupported(String, accepted: String)
+    /// A byte below 0x20 that is no white space, or no UTF-8.
     case controlByte(UInt8)
 
     public var description: String {

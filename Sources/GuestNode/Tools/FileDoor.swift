@@ -3,6 +3,7 @@
 
 /// What a file is opened for.
 public enum FileUse: Sendable {
+    /// It must be there.
     case read
     /// Created when missing, emptied when there.
     case write
@@ -18,10 +19,12 @@ public struct FileToken: Hashable, Sendable {
 
 /// Why a file could not be opened, read or written.
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// As it was asked for.
     public let path: String
     /// Such as "No such file or directory".
     public let reason: String
 
+    /// - Parameter reason: as strerror(3) would say it.
     public init(path: String, reason: String) {
         self.path = path
         self.reason = reason
@@ -34,22 +37,29 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 /// that is no regular file and could block (a FIFO, a terminal) is refused by `open`.
 /// `/dev/null` and `/dev/zero` never get here.
 public protocol FileDoor: AnyObject {
+    /// Opens a file, or says why not.
     func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken
     /// Reads on from where the last read ended; returns the number of bytes, 0 at the end of the file.
     func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int
     /// Returns the number of bytes written, at least 1 unless `bytes` is empty.
     func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int
+    /// The token means nothing any more.
     func close(_ file: FileToken)
 }
 
 /// A door behind which there is nothing: every name is refused.
 public final class NoFiles: FileDoor {
+    /// There is nothing to make.
     public init() {}
+    /// Always throws.
     public func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken {
         throw FileError(path: path, reason: "this node has no files")
     }
+    /// Nothing was opened: nothing is read.
     public func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int { 0 }
+    /// Nothing was opened: the bytes are gone.
     public func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int { bytes.count }
+    /// Nothing was opened.
     public func close(_ file: FileToken) {}
 }
 

@@ -9,6 +9,7 @@ public struct DirectoryWatch: ~Copyable {
     /// The directory, for names relative to it.
     public let directory: FileDescriptor
 
+    /// Throws when there is no such directory, or no inotify instance is left.
     public init(_ path: String) throws(SystemError) {
         let directory = FileDescriptor(owning: try check(ne_open(path, O_RDONLY | O_DIRECTORY, 0), "open", path))
         let inotify = FileDescriptor(owning: inotify_init1(CInt(IN_CLOEXEC | IN_NONBLOCK)))

@@ -30,7 +30,10 @@ public struct FileDescriptor: ~Copyable, Sendable {
 
 /// A descriptor owned by reference, for places that several values share. Closed with the last reference.
 public final class SharedDescriptor: Sendable {
+    /// The descriptor; closed with the last reference.
     public let descriptor: FileDescriptor
+    /// Its number while somebody holds a reference.
     public var raw: CInt { descriptor.raw }
+    /// Takes it over.
     public init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 }

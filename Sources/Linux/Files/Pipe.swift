@@ -5,9 +5,12 @@ import Glibc
 
 /// The two ends of a pipe, close-on-exec. The reading end is non-blocking; the writing end, which a child may get, is not.
 public struct Pipe: Sendable {
+    /// The end that is read.
     public let reading: SharedDescriptor
+    /// The end that is written to.
     public let writing: SharedDescriptor
 
+    /// Both ends are closed by execve(2), and neither blocks.
     public init() throws(SystemError) {
         var ends: [CInt] = [-1, -1]
         _ = try check(ne_pipe(&ends), "pipe2")

@@ -9,7 +9,9 @@ import Glibc
 public final class RuntimeDirectory {
     /// Absolute.
     public let path: String
+    /// The directory, open for the life of the value.
     public let descriptor: FileDescriptor
+    /// Its number.
     public var raw: CInt { descriptor.raw }
 
     /// A directory that another process made and removes.

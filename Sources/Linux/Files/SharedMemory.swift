@@ -6,11 +6,14 @@ import Glibc
 /// A memfd of fixed size, mapped read-write for the life of the object. Sealed against growing and
 /// shrinking, so no holder of the descriptor can make a mapping fault (docs/misbehaviours.md, RM-07).
 public final class SharedMemory: @unchecked Sendable {
+    /// The memfd.
     public let descriptor: FileDescriptor
+    /// First byte of the mapping.
     public let base: UnsafeMutableRawPointer
     /// Bytes; a multiple of the page size.
     public let size: Int
 
+    /// The whole mapping.
     public var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: size) }
 
     /// - Parameter name: shown in /proc/PID/maps after `memfd:`.

@@ -8,8 +8,10 @@ public final class Terminal {
     private let raw: CInt
     private let saved: UnsafeMutableRawPointer
     private let keepsSignals: Bool
+    /// Keys arrive one by one: between `makeRaw` and `restore`.
     public private(set) var isRaw = false
 
+    /// isatty(3).
     public static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
 
     /// - Parameters:
@@ -33,6 +35,7 @@ public final class Terminal {
         isRaw = true
     }
 
+    /// The settings are as they were found.
     public func restore() {
         guard isRaw else { return }
         _ = ne_terminal_restore(raw, saved)

@@ -6,9 +6,12 @@ import Glibc
 
 /// An eventfd with counter 0, non-blocking, close-on-exec. It stays in this process.
 public final class EventDescriptor: Sendable {
+    /// The eventfd.
     public let descriptor: FileDescriptor
+    /// Its number.
     public var raw: CInt { descriptor.raw }
 
+    /// Nothing was signalled yet.
     public init() throws(SystemError) {
         descriptor = FileDescriptor(owning: try check(ne_eventfd(), "eventfd"))
     }

@@ -25,6 +25,7 @@ public final class Reactor {
     /// CLOCK_MONOTONIC at the start of this turn, in nanoseconds.
     public private(set) var nowNanoseconds: UInt64
 
+    /// Throws when epoll is to be had no more.
     public init() throws(SystemError) {
         epoll = FileDescriptor(owning: try check(ne_epoll_create(), "epoll_create1"))
         events = .allocate(capacity: 64)
@@ -102,6 +103,7 @@ public final class Reactor {
         while !isStopping { try turn(maxWaitNanoseconds: nil) }
     }
 
+    /// `run` returns when this turn is over.
     public func stop() { isStopping = true }
 
     /// Waits for readiness or the next timer (at most `maxWait`; nil is for ever) and handles it.

@@ -6,10 +6,12 @@ import Glibc
 
 /// A signalfd for a fixed set of signals, which stay blocked for the life of the process.
 public final class SignalDescriptor {
+    /// The signalfd; the signals are blocked for the life of the process.
     public let descriptor: FileDescriptor
 
     /// A signal that arrived.
     public struct Arrival: Equatable, Sendable {
+        /// The signal that came.
         public let number: CInt
         /// The sender's pid; 0 when the kernel sent it.
         public let sender: pid_t

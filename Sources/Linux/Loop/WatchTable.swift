@@ -10,10 +10,15 @@ import Glibc
 public struct Readiness: OptionSet, Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// EPOLLIN: bytes, a connection or the end of file.
     public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    /// EPOLLOUT: room for bytes, or a connection attempt is over.
     public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// EPOLLRDHUP: the peer sends no more.
     public static let peerClosed = Readiness(rawValue: EPOLLRDHUP.rawValue)
+    /// EPOLLHUP; told whether it is watched for or not.
     public static let hangUp = Readiness(rawValue: EPOLLHUP.rawValue)
+    /// EPOLLERR; told whether it is watched for or not.
     public static let failed = Readiness(rawValue: EPOLLERR.rawValue)
     /// Asked for, never found: readiness is told when it comes and not again while it lasts. For what is not read. Where
     /// somebody else watches the descriptor without it, it is told again.

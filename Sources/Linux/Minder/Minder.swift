@@ -74,6 +74,7 @@ public final class Minder: ProcessSpawner {
         watch = try reactor.watch(socket.raw, for: .readable) { [weak self] in self?.turn($0) }
     }
 
+    /// As `ProcessSpawner.spawn`; the minder checks the request by the program's own rules first.
     public func spawn(_ request: SpawnRequest, onEvent: @escaping (ChildEvent) -> Void) throws(SpawnError) -> ChildID {
         try SpawnLimit.check(request)
         guard !isFinished else { throw .noMinder }
@@ -92,6 +93,7 @@ public final class Minder: ProcessSpawner {
         return ChildID(number: id)
     }
 
+    /// As `ProcessSpawner.signal`; a child that has ended is not signalled.
     public func signal(_ child: ChildID, _ number: Int32) {
         guard children[child.number] != nil, !isFinished else { return }
         try? send(MinderRequest.signal(id: child.number, number: number).message.encoded, [])

@@ -6,9 +6,13 @@ import Glibc
 
 /// A capability by the kernel's number.
 public enum Capability: Int32, Sendable {
+    /// CAP_NET_BIND_SERVICE
     case netBindService = 10
+    /// CAP_NET_ADMIN
     case netAdmin = 12
+    /// CAP_NET_RAW
     case netRaw = 13
+    /// CAP_SYS_ADMIN
     case sysAdmin = 21
 }
 

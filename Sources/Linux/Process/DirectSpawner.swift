@@ -10,6 +10,7 @@ public final class DirectSpawner: ProcessSpawner {
     private var children: [UInt32: RunningChild] = [:]
     private var nextNumber: UInt32 = 1
 
+    /// Children are watched on `reactor`.
     public init(reactor: Reactor) {
         self.reactor = reactor
         // An inherited SIG_IGN would let the kernel reap children before they are looked at.
@@ -27,6 +28,7 @@ public final class DirectSpawner: ProcessSpawner {
     /// Children that have not ended.
     public var runningCount: Int { children.count }
 
+    /// As `ProcessSpawner.spawn`; the child is one of this process.
     public func spawn(_ request: SpawnRequest, onEvent: @escaping (ChildEvent) -> Void) throws(SpawnError) -> ChildID {
         try SpawnLimit.check(request)
         do throws(SystemError) {
@@ -49,6 +51,7 @@ public final class DirectSpawner: ProcessSpawner {
         }
     }
 
+    /// As `ProcessSpawner.signal`.
     public func signal(_ child: ChildID, _ number: Int32) { children[child.number]?.signal(number) }
 
     /// Sends a signal to every child.

@@ -8,6 +8,7 @@ public struct DescriptorPlacement: Equatable, Sendable {
     /// 0 to 1023.
     public let target: Int32
 
+    /// `source` here is `target` there.
     public init(_ source: Int32, as target: Int32) {
         self.source = source
         self.target = target
@@ -28,6 +29,7 @@ public struct SpawnRequest: Equatable, Sendable {
     /// The child leads a process group of its own: signals go to the group, and what is left of it ends with the child.
     public var hasOwnGroup: Bool
 
+    /// A child with nothing open but its output, in a group of its own, where nothing else is said.
     public init(
         path: String, arguments: [String], directory: Int32? = nil, placements: [DescriptorPlacement] = [],
         hasOwnGroup: Bool = true
@@ -43,12 +45,15 @@ public struct SpawnRequest: Equatable, Sendable {
 /// Names a child of one spawner.
 public struct ChildID: Hashable, Sendable {
     let number: UInt32
+    /// For spawners, which see to it that a number is not given twice.
     public init(number: UInt32) { self.number = number }
 }
 
 /// How a process ended.
 public enum ProcessEnd: Equatable, Sendable, CustomStringConvertible {
+    /// With this status, 0 to 255.
     case exited(Int32)
+    /// By the signal of this number.
     case signalled(Int32)
 
     public var description: String {
@@ -61,6 +66,7 @@ public enum ProcessEnd: Equatable, Sendable, CustomStringConvertible {
 
 /// News of a child, in this order: `started` or `failed`; lines; `ended`. Nothing follows `failed` or `ended`.
 public enum ChildEvent: Equatable, Sendable {
+    /// It runs; the pid is its until `ended`.
     case started(pid: Int32)
     /// It did not start; the error is the system's or the minder's own check.
     case failed(SpawnError)
@@ -74,6 +80,7 @@ public enum ChildEvent: Equatable, Sendable {
 
 /// Why a program was not started.
 public enum SpawnError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A system call failed.
     case system(SystemError)
     /// The program, or one of its arguments, is not among those fixed at the start.
     case refused(String)

@@ -4,7 +4,9 @@ import Glibc
 
 /// A user that a process can become.
 public struct ProcessUser: Equatable, Sendable {
+    /// User.
     public let uid: uid_t
+    /// Primary group.
     public let gid: gid_t
     /// For the user's other groups; nil when only numbers were given.
     public let name: String?

@@ -19,6 +19,7 @@ public struct SystemCallBan: Sendable {
     ]
     /// Starting programs; threads may be made.
     public static let spawning = ["fork", "vfork", "execve", "execveat"]
+    /// Taking more of the processor than others.
     public static let resources = [
         "setpriority", "sched_setparam", "sched_setscheduler", "sched_setaffinity", "sched_setattr", "ioprio_set",
     ]

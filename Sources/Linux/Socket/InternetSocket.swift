@@ -111,6 +111,7 @@ public enum InternetSocket {
         }
     }
 
+    /// A socket that is connecting over vsock(7); it becomes writable when that is over.
     public static func connect(cid: UInt32, port: UInt32) throws(SystemError) -> FileDescriptor {
         let socket = try make(40, InternetName(host: "", port: ""))
         let code = withVsock(cid, port) { Glibc.connect(socket.raw, $0, $1) == 0 ? 0 : errno }
@@ -120,6 +121,7 @@ public enum InternetSocket {
         return socket
     }
 
+    /// A socket that listens on vsock(7), backlog 1.
     public static func listen(cid: UInt32, port: UInt32) throws(SystemError) -> FileDescriptor {
         let socket = try make(40, InternetName(host: "", port: ""))
         let code = withVsock(cid, port) { Glibc.bind(socket.raw, $0, $1) == 0 ? 0 : errno }

@@ -6,11 +6,14 @@ import Glibc
 public struct InternetSocketAddress: Equatable, Hashable, Sendable, CustomStringConvertible {
     /// 4 bytes (IPv4) or 16 (IPv6), in network order.
     public let address: [UInt8]
+    /// In the host's order.
     public let port: UInt16
     /// IPv6 scope (interface index of a link-local address); 0 otherwise.
     public let scope: UInt32
 
+    /// Of 16 bytes, not 4.
     public var isIPv6: Bool { address.count == 16 }
+    /// AF_INET or AF_INET6.
     public var family: CInt { isIPv6 ? AF_INET6 : AF_INET }
 
     /// Nil unless `address` has 4 or 16 bytes.

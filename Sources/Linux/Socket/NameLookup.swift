@@ -7,6 +7,7 @@ import Synchronization
 
 /// Why a name has no address.
 public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What was looked up.
     public let name: String
     /// The resolver's words.
     public let reason: String
@@ -19,7 +20,9 @@ public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String { "address resolution failed for \(name): \(reason)" }
 }
 
+/// Names to addresses, without waiting (the resolver runs in a thread of its own).
 public enum NameLookup {
+    /// The addresses in the order of the resolver, or why there are none.
     public typealias Outcome = Result<[InternetSocketAddress], NameError>
 
     /// Looks up and waits, on a thread that may.
@@ -107,6 +110,7 @@ public final class PendingLookup {
 
     deinit { cancel() }
 
+    /// The answer is of no interest any more.
     public func cancel() {
         if let watch { reactor.remove(watch) }
         watch = nil

@@ -8,6 +8,7 @@ import Glibc
 public struct ReceivedPacket: Sendable {
     /// Bytes written to the room; 0 is the end of file.
     public let count: Int
+    /// What came along, in order.
     public let descriptors: [SharedDescriptor]
     /// The peer sent more descriptors than there was room for; the rest is closed.
     public let isTruncated: Bool

@@ -7,12 +7,18 @@ import Glibc
 
 /// The kernel's TCP_REPAIR_WINDOW: who last moved the send window, how far it and ours reach (bytes).
 public struct RepairWindow: Equatable, Sendable {
+    /// snd_wl1: sequence number of the segment that last moved the send window.
     public var lastUpdateSequence: UInt32
+    /// snd_wnd: what the peer takes.
     public var send: UInt32
+    /// max_window: the most it ever took.
     public var sendMaximum: UInt32
+    /// rcv_wnd: what we take.
     public var receive: UInt32
+    /// rcv_wup: up to where that was last said.
     public var receiveLastUpdate: UInt32
 
+    /// Values as the kernel gave them.
     public init(
         lastUpdateSequence: UInt32, send: UInt32, sendMaximum: UInt32, receive: UInt32, receiveLastUpdate: UInt32
     ) {
@@ -26,9 +32,13 @@ public struct RepairWindow: Equatable, Sendable {
 
 /// One of TCP_REPAIR_OPTIONS: what both sides had agreed on when the connection was opened.
 public enum RepairTCPOption: Equatable, Sendable {
+    /// Option kind 2: bytes.
     case maximumSegmentSize(UInt16)
+    /// Option kind 3: shifts of both directions.
     case windowScale(send: UInt8, receive: UInt8)
+    /// Option kind 4.
     case sackPermitted
+    /// Option kind 8.
     case timestamps
 
     fileprivate var kernel: ne_tcp_repair_option {
@@ -44,13 +54,18 @@ public enum RepairTCPOption: Equatable, Sendable {
 
 /// The kernel's repair mode of one TCP socket, by its descriptor (borrowed).
 public struct RepairOption: Sendable {
+    /// The socket's descriptor, borrowed.
     public let fd: CInt
+    /// The caller keeps it open.
     public init(_ fd: CInt) { self.fd = fd }
 
     /// Which queue the queue calls speak of.
     public enum Queue: CInt, Sendable {
+        /// Neither: sequence numbers cannot be set.
         case none = 0
+        /// What the peer sent and nobody has read.
         case receive = 1
+        /// What was sent and not acknowledged, and what waits.
         case send = 2
     }
 
@@ -64,10 +79,13 @@ public struct RepairOption: Sendable {
         case offWithoutProbe = -1
     }
 
+    /// Enters or leaves repair mode.
     public func set(_ mode: Mode) throws(SystemError) { try setInt(TCP_REPAIR, mode.rawValue, "TCP_REPAIR") }
 
+    /// The socket is in repair mode.
     public func isOn() throws(SystemError) -> Bool { try getInt(TCP_REPAIR, "TCP_REPAIR") == 1 }
 
+    /// The queue that `setSequence`, and reads and writes of the socket, mean.
     public func select(_ queue: Queue) throws(SystemError) {
         try setInt(TCP_REPAIR_QUEUE, queue.rawValue, "TCP_REPAIR_QUEUE")
     }
@@ -77,18 +95,22 @@ public struct RepairOption: Sendable {
         UInt32(bitPattern: try getInt(TCP_QUEUE_SEQ, "TCP_QUEUE_SEQ"))
     }
 
+    /// The selected queue's first sequence number; only of a closed socket.
     public func setSequence(_ value: UInt32) throws(SystemError) {
         try setInt(TCP_QUEUE_SEQ, CInt(bitPattern: value), "TCP_QUEUE_SEQ")
     }
 
+    /// The clock of our timestamp option, in ms.
     public func timestamp() throws(SystemError) -> UInt32 {
         UInt32(bitPattern: try getInt(TCP_TIMESTAMP, "TCP_TIMESTAMP"))
     }
 
+    /// Goes on with another host's timestamp clock.
     public func setTimestamp(_ value: UInt32) throws(SystemError) {
         try setInt(TCP_TIMESTAMP, CInt(bitPattern: value), "TCP_TIMESTAMP")
     }
 
+    /// TCP_REPAIR_WINDOW.
     public func window() throws(SystemError) -> RepairWindow {
         var value = ne_tcp_repair_window()
         try get(TCP_REPAIR_WINDOW, &value, MemoryLayout<ne_tcp_repair_window>.size, "TCP_REPAIR_WINDOW")
@@ -97,6 +119,7 @@ public struct RepairOption: Sendable {
             receive: value.rcv_wnd, receiveLastUpdate: value.rcv_wup)
     }
 
+    /// TCP_REPAIR_WINDOW, of an established socket.
     public func setWindow(_ window: RepairWindow) throws(SystemError) {
         var value = ne_tcp_repair_window(
             snd_wl1: window.lastUpdateSequence, snd_wnd: window.send, max_window: window.sendMaximum,
@@ -104,6 +127,7 @@ public struct RepairOption: Sendable {
         try set(TCP_REPAIR_WINDOW, &value, MemoryLayout<ne_tcp_repair_window>.size, "TCP_REPAIR_WINDOW")
     }
 
+    /// TCP_REPAIR_OPTIONS, of an established socket.
     public func setOptions(_ list: [RepairTCPOption]) throws(SystemError) {
         var options = list.map(\.kernel)
         try set(
@@ -111,10 +135,12 @@ public struct RepairOption: Sendable {
             "TCP_REPAIR_OPTIONS")
     }
 
+    /// TCP_MAXSEG: bytes of a segment as agreed on.
     public func maximumSegmentSize() throws(SystemError) -> UInt16 {
         UInt16(clamping: try getInt(TCP_MAXSEG, "TCP_MAXSEG"))
     }
 
+    /// TCP_INFO.
     public func info() throws(SystemError) -> tcp_info {
         var value = tcp_info()
         try get(TCP_INFO, &value, MemoryLayout<tcp_info>.size, "TCP_INFO")

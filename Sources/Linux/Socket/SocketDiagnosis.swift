@@ -8,6 +8,7 @@ import Glibc
 public struct SocketDiagnosis: ~Copyable {
     private let descriptor: FileDescriptor
 
+    /// Throws when the kernel has no sock_diag.
     public init() throws(SystemError) {
         descriptor = FileDescriptor(owning: try check(ne_diagnosis_open(), "socket", "NETLINK_SOCK_DIAG"))
     }

@@ -4,10 +4,13 @@ import Glibc
 
 /// The address of a stream socket.
 public enum StreamAddress: Equatable, Sendable {
+    /// A path or an abstract name.
     case unix(UnixAddress)
+    /// A host and a port, perhaps to be looked up.
     case inet(InternetName)
     /// An open descriptor of this process, by its number; it is taken over.
     case descriptor(CInt)
+    /// A context and a port of vsock(7).
     case vsock(cid: UInt32, port: UInt32)
 
     /// `unix:PATH`, `tcp:HOST:PORT`, `fd:N`, `vsock:CID:PORT`.
@@ -23,11 +26,14 @@ public enum StreamAddress: Equatable, Sendable {
 
 /// A path, or a name of the abstract name space.
 public struct UnixAddress: Equatable, Sendable {
+    /// At most 107 bytes where it is abstract; longer paths are reached through their directory.
     public var path: String
+    /// A name of the abstract name space instead of a path.
     public var isAbstract = false
     /// Of an abstract name: the address ends with it; otherwise zeros fill it up.
     public var isTight = true
 
+    /// A path, where nothing else is said.
     public init(path: String, isAbstract: Bool = false, isTight: Bool = true) {
         self.path = path
         self.isAbstract = isAbstract
@@ -47,11 +53,14 @@ public struct InternetName: Equatable, Sendable {
     public var isNumeric = false
     /// nil: whether this family is used is up to the other one.
     public var ipv4: Bool?
+    /// The same of the other family.
     public var ipv6: Bool?
+    /// Sent on a connection that is silent; nil leaves it to the system.
     public var keepAlive: KeepAlive?
     /// Multipath TCP.
     public var isMultipath = false
 
+    /// Looked up unless `isNumeric` is set.
     public init(host: String, port: String) {
         self.host = host
         self.port = port
@@ -73,11 +82,14 @@ public struct InternetName: Equatable, Sendable {
 
 /// TCP keep-alive; 0 leaves the kernel's value.
 public struct KeepAlive: Equatable, Sendable {
+    /// Probes without an answer that end the connection; 0 leaves it to the system.
     public var count: UInt32
     /// Seconds.
     public var idle: UInt32
+    /// Seconds between probes; 0 leaves it to the system.
     public var interval: UInt32
 
+    /// What is not said, the system decides.
     public init(count: UInt32 = 0, idle: UInt32 = 0, interval: UInt32 = 0) {
         self.count = count
         self.idle = idle

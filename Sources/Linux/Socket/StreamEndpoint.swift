@@ -12,14 +12,17 @@ import Glibc
 
 /// A connection-to-be, and its successors.
 public final class StreamEndpoint {
+    /// Who calls whom.
     public enum Role: Equatable, Sendable {
+        /// Takes one client at a time.
         case server
         /// Milliseconds until another attempt; 0 makes none.
         case client(reconnect: UInt32)
     }
 
+    /// Where it stands; `stop` leads back to `idle`.
     public enum State: Equatable, Sendable {
-        /// `resolving`: a server's own name is looked up.
+        /// Not started; a server's own name is looked up; waits for a client; an attempt is under way.
         case idle, resolving, listening, connecting
         /// An attempt failed; another follows.
         case waiting
@@ -31,6 +34,7 @@ public final class StreamEndpoint {
         case ended(peer: String)
     }
 
+    /// News for the owner, at the end of a turn.
     public enum Event {
         /// A server listens.
         case listening
@@ -41,10 +45,14 @@ public final class StreamEndpoint {
     }
 
     private static let shortPause: UInt64 = 20_000_000
+    /// Where it listens or connects.
     public let address: StreamAddress
+    /// Who calls whom.
     public let role: Role
     private let reactor: Reactor
+    /// Where it stands.
     public private(set) var state = State.idle
+    /// Called with news until `stop`.
     public var onEvent: ((Event) -> Void)?
 
     private var listener: SharedDescriptor?
@@ -53,6 +61,7 @@ public final class StreamEndpoint {
     private var lookup: PendingLookup?
     private var retry: TimerID?
 
+    /// Nothing happens before `start`.
     public init(_ address: StreamAddress, _ role: Role, on reactor: Reactor) {
         self.address = address
         self.role = role

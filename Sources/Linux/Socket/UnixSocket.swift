@@ -7,13 +7,17 @@ import Glibc
 
 /// Which process is at the other end, as of connect or listen (SO_PEERCRED).
 public struct PeerCredentials: Equatable, Sendable {
+    /// The process that connected or listened.
     public let pid: Int32
+    /// Its effective user then.
     public let uid: UInt32
+    /// Its effective group then.
     public let gid: UInt32
 }
 
 /// How messages are cut.
 public enum UnixSocketKind: Sendable {
+    /// SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM.
     case stream, sequencedPackets, datagrams
 
     var number: CInt {
@@ -90,6 +94,7 @@ public enum UnixSocket {
         return (SharedDescriptor(FileDescriptor(owning: ends[0])), SharedDescriptor(FileDescriptor(owning: ends[1])))
     }
 
+    /// SO_PEERCRED of a connected socket.
     public static func peerCredentials(_ socket: CInt) throws(SystemError) -> PeerCredentials {
         var found = ne_credentials()
         _ = try check(ne_peer_credentials(socket, &found), "getsockopt(SO_PEERCRED)")
