@@ -146,6 +146,7 @@ extension Host {
     /// The next reply or error that came for the session, oldest first.
     public func nextEchoEvent(_ id: EchoID) -> EchoEvent? { echoes.nextEvent(id) }
 
+    /// Ends a session; replies that still come are nobody's. An unknown one is ignored.
     public func closeEcho(_ id: EchoID) { echoes.close(id) }
 
     private static func pattern(_ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: index &+ 0x10) }

@@ -23,6 +23,7 @@ extension Host {
     /// The result, once; `nil` while the query is under way (or was taken or cancelled).
     public func takeResolution(_ id: QueryID) -> Result<ResolvedName, ResolveError>? { resolver.takeResult(id) }
 
+    /// The answer is of no interest any more. An unknown query is ignored.
     public func cancelResolve(_ id: QueryID) { resolver.cancel(id) }
 
     /// Sends what the resolver has to ask. A server without a route fails at once and the next is

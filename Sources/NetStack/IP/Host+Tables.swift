@@ -22,6 +22,7 @@ extension Host {
     /// In the order in which they are tried.
     public func routes() -> [RouteEntry] { routing.entries }
 
+    /// Of all interfaces, each in the order of addresses.
     public func neighbours() -> [NeighbourEntry] {
         attached.flatMap { interface in
             interface.neighbours.entries.sorted { $0.key < $1.key }.map { address, entry in
@@ -40,12 +41,14 @@ extension Host {
 }
 
 extension Host: PathSource {
+    /// The way that a packet would take now; nil when no route leads there, or not from `source`.
     public func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
         if let source, !source.isUnspecified, !isLocal(source) { return nil }
         guard let way = way(to: destination, from: source) else { return nil }
         return TransportPath(source: way.source, interface: way.interface.id, mtu: way.interface.mtu)
     }
 
+    /// One of this node's addresses, or of the loopback network.
     public func isLocal(_ address: IPAddress) -> Bool {
         if address.isLoopback { return true }
         for local in locals where local == address { return true }

@@ -160,7 +160,9 @@ extension Host {
         return socket.status
     }
 
+    /// Ends a socket and forgets what was not read. An unknown one is ignored.
     public func closeUDP(_ id: UDPSocketID) { udp.close(id) }
 
+    /// All sockets, as `ss` would list them.
     public func udpTable() -> [UDPStatus] { udp.table() }
 }

@@ -11,6 +11,9 @@
 import Bytes
 import Link
 
+/// A host of the Internet. Lives on one thread; whoever drives it does so in turns:
+/// `receive`, work on sockets, `advance`, `transmit` until it returns 0, then sleep until `nextDeadline` or the next
+/// frame.
 public final class Host {
     /// Errors about packets we could not deliver: at most this many at once, and as many a second.
     static let icmpErrorBurst = 50

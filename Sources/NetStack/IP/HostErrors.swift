@@ -5,11 +5,13 @@ import Bytes
 
 /// Why a request to the host was refused.
 public enum HostError: Error, Hashable, Sendable {
+    /// The interface is gone, or was never there.
     case noSuchInterface(InterfaceID)
     /// No route leads to the destination.
     case noRoute(IPAddress)
     /// The address is not one of this node's.
     case notLocal(IPAddress)
+    /// Another socket has the port.
     case portInUse(UInt16)
     /// No free port in the dynamic range.
     case noFreePort
@@ -47,6 +49,7 @@ public struct EchoID: Hashable, Sendable { let rawValue: UInt32 }
 
 /// What came of an echo request that was sent.
 public enum EchoEvent: Equatable, Sendable {
+    /// The peer answered.
     case reply(EchoReply)
     /// The network answered with an error; `from` is who said so.
     case failed(sequence: UInt16, error: PathError, from: IPAddress)
@@ -54,11 +57,15 @@ public enum EchoEvent: Equatable, Sendable {
 
 /// An echo reply that was waited for.
 public struct EchoReply: Equatable, Sendable {
+    /// Of the request that is answered.
     public var sequence: UInt16
+    /// Who answered.
     public var from: IPAddress
     /// ICMP bytes: the payload and the 8-byte header, as `ping` counts.
     public var bytes: Int
+    /// Time to live, or hop limit, of the packet that arrived.
     public var ttl: UInt8
+    /// From the request's leaving to the reply's arrival.
     public var roundTrip: Interval
     /// The payload came back as it was sent.
     public var isIntact: Bool
@@ -71,7 +78,9 @@ public struct UDPSocketID: Hashable, Sendable { let rawValue: UInt32 }
 
 /// A received datagram.
 public struct UDPDatagram: Equatable, Sendable {
+    /// Who sent it.
     public var source: Endpoint
+    /// Which of our addresses it was sent to.
     public var destination: Endpoint
     /// Bytes of the datagram; more than the room means that its end was cut off.
     public var length: Int
@@ -79,8 +88,11 @@ public struct UDPDatagram: Equatable, Sendable {
 
 /// A UDP socket as a table shows it.
 public struct UDPStatus: Equatable, Sendable {
+    /// The socket.
     public var id: UDPSocketID
+    /// Its own end; the address is unspecified when it is bound to none.
     public var local: Endpoint
+    /// Its peer, when it is connected.
     public var remote: Endpoint?
     /// Datagrams waiting to be received.
     public var readable: Int
@@ -97,6 +109,7 @@ public struct ResolvedName: Equatable, Sendable {
     public var canonicalName: String
     /// The name that was asked for in the end, before aliases.
     public var queriedName: String
+    /// In the order of the answer; at least one.
     public var addresses: [IPAddress]
     /// Who answered; `nil` for literal addresses and `localhost`.
     public var server: IPAddress?
@@ -104,7 +117,9 @@ public struct ResolvedName: Equatable, Sendable {
 
 /// Why a name was not resolved.
 public enum ResolveError: Error, Equatable, Sendable {
+    /// No interface has learnt a name server.
     case noServers
+    /// No name by RFC 1035, 2.3.1.
     case badName(String)
     /// No such name (NXDOMAIN) in any domain of the search list.
     case notFound(String)
@@ -116,7 +131,9 @@ public enum ResolveError: Error, Equatable, Sendable {
     case refused(code: UInt8, server: IPAddress)
     /// The answer does not fit into a UDP message; DNS over TCP is not spoken.
     case truncated(server: IPAddress)
+    /// Aliases lead to each other.
     case aliasLoop(String)
+    /// Already `limit` are under way.
     case tooManyQueries(limit: Int)
 }
 

@@ -14,6 +14,7 @@ public struct InterfaceID: Hashable, Sendable {
 public struct InterfaceConfiguration: Sendable {
     /// As `ip addr` shows it, for example `eth0`.
     public var name: String
+    /// Its own address.
     public var mac: MACAddress
     /// The largest IP packet in bytes until a lease says otherwise.
     public var mtu: Int
@@ -22,6 +23,9 @@ public struct InterfaceConfiguration: Sendable {
     /// Ask for an address by DHCP whenever the link is up.
     public var dhcp: Bool
 
+    /// - Parameters:
+    ///   - mtu: bytes of the largest IP packet for the time being.
+    ///   - maximumMTU: what the link can carry; a lease may raise `mtu` up to it.
     public init(name: String, mac: MACAddress, mtu: Int = 1500, maximumMTU: Int = 65520, dhcp: Bool = true) {
         self.name = name
         self.mac = mac
@@ -34,12 +38,17 @@ public struct InterfaceConfiguration: Sendable {
 /// What an interface has carried and why it dropped what it dropped. Frames and bytes (Ethernet
 /// header included); every frame received is counted once in `received`, also when dropped.
 public struct InterfaceCounters: Equatable, Sendable {
+    /// Frames that arrived.
     public var received: UInt64 = 0
+    /// Their bytes.
     public var receivedBytes: UInt64 = 0
+    /// Frames that left.
     public var transmitted: UInt64 = 0
+    /// Their bytes.
     public var transmittedBytes: UInt64 = 0
     /// Too short for its own headers, or a length field that the frame does not hold.
     public var malformed: UInt64 = 0
+    /// Packets whose IP or transport checksum is wrong.
     public var badChecksum: UInt64 = 0
     /// Neither ours, broadcast nor a group we are in.
     public var notForUs: UInt64 = 0
@@ -60,6 +69,7 @@ public struct InterfaceCounters: Equatable, Sendable {
     /// ICMP errors not sent because of the rate limit (RFC 1812, 4.3.2.8).
     public var icmpSuppressed: UInt64 = 0
 
+    /// All zero.
     public init() {}
 
     /// All frames and packets dropped on the way in.

@@ -21,6 +21,7 @@ public struct TransportPath: Equatable, Sendable {
     /// The largest IP packet in bytes, header included.
     public var mtu: Int
 
+    /// Made by whoever knows the routes.
     public init(source: IPAddress, interface: InterfaceID, mtu: Int) {
         self.source = source
         self.interface = interface
@@ -38,13 +39,16 @@ public protocol PathSource: AnyObject {
 
 /// A segment that a transport has written; the room that its IP header needs lies before it.
 public struct PlacedSegment: Equatable, Sendable {
+    /// Who sends it.
     public var source: IPAddress
+    /// Who is to get it.
     public var destination: IPAddress
     /// Bytes of the segment, transport header included.
     public var length: Int
     /// Where it starts in the room: behind the IP header of its family.
     public var offset: Int { destination.family.headerSize }
 
+    /// - Parameter length: bytes, transport header included.
     public init(source: IPAddress, destination: IPAddress, length: Int) {
         self.source = source
         self.destination = destination
@@ -54,8 +58,11 @@ public struct PlacedSegment: Equatable, Sendable {
 
 /// A received segment: where it lies in its frame and who sent it to whom.
 public struct SegmentView {
+    /// Who sent it.
     public let source: IPAddress
+    /// Whom it was sent to.
     public let destination: IPAddress
+    /// Lent for the length of the call.
     public let frame: FrameView
     /// Offset of the transport header in the frame, in bytes.
     public let offset: Int
@@ -64,6 +71,7 @@ public struct SegmentView {
     /// The link vouches for the transport checksum, or it never left this node.
     public let checksumTrusted: Bool
 
+    /// Whoever makes one has parsed and checked the IP header.
     public init(
         from source: IPAddress, to destination: IPAddress, frame: FrameView, at offset: Int, length: Int,
         checksumTrusted: Bool
@@ -83,6 +91,7 @@ public enum PathError: Error, Hashable, Sendable {
     case unreachable(code: UInt8)
     /// Destination unreachable, code 4 (RFC 1191): the next hop takes at most `mtu` bytes; 0 = not said.
     case packetTooBig(mtu: Int)
+    /// Time exceeded, whichever code.
     case timeExceeded
     /// Nobody answered the ARP request for the next hop.
     case neighbourUnreachable(IPAddress)
@@ -107,14 +116,18 @@ extension PathError: CustomStringConvertible {
 /// A `PathError` with the segment it is about: addresses and the first eight bytes of the
 /// transport header as they were quoted (RFC 792), which hold TCP's ports and sequence number.
 public struct QuotedError: Equatable, Sendable {
+    /// What was said.
     public var error: PathError
     /// Who said it; this node itself for `neighbourUnreachable`.
     public var reporter: IPAddress
+    /// Our end, as quoted.
     public var local: Endpoint
+    /// The far end, as quoted.
     public var remote: Endpoint
     /// Bytes 4…7 of the quoted transport header: TCP's sequence number.
     public var sequence: UInt32
 
+    /// - Parameter reporter: who said it.
     public init(
         _ error: PathError, reporter: IPAddress, local: Endpoint, remote: Endpoint, sequence: UInt32
     ) {

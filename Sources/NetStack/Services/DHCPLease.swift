@@ -8,19 +8,25 @@ public struct DHCPLease: Equatable, Sendable {
     public var prefix: IPv4Prefix
     /// Who granted it (option 54).
     public var server: IPv4Address
+    /// Option 3, in order of preference.
     public var routers: [IPv4Address]
     /// Option 121; when there are any, `routers` is not used (RFC 3442).
     public var classlessRoutes: [DHCPRoute]
+    /// Option 6, in order of preference.
     public var nameServers: [IPv4Address]
     /// Option 119, or else the domain name as its only member.
     public var searchList: [DNSName]
+    /// Option 12: what the server calls us.
     public var hostName: String?
+    /// Option 15.
     public var domainName: String?
     /// Option 26, not yet limited to what the NIC can carry; `nil` below 68 (RFC 2132, 5.1).
     public var mtu: Int?
     /// When to ask the server for more (T1), when to ask any server (T2), and the end; `nil` = never.
     public var renewal: Instant?
+    /// T2.
     public var rebinding: Instant?
+    /// When the address must not be used any more; nil: never.
     public var end: Instant?
 
     /// The leased address alone, as the host's tables know it.

@@ -9,11 +9,14 @@ public struct TCPConfiguration: Sendable {
     /// Bytes of a connection's receive and send buffer when it is new. They double while a
     /// connection fills them, up to the maximum.
     public var initialBuffer = 128 << 10
+    /// The most a receive buffer grows to, in bytes.
     public var maximumReceiveBuffer = 1 << 20
+    /// The most a send buffer grows to, in bytes.
     public var maximumSendBuffer = 1 << 20
     /// Bytes that all buffers together aim to stay under: a new buffer is never larger than its
     /// fair share of it, nor smaller than `minimumBuffer`.
     public var bufferBudget = 48 << 20
+    /// Bytes that a buffer has at least, whatever the budget.
     public var minimumBuffer = 8 << 10
     /// RFC 7323, 3.2: offered in our SYN.
     public var usesTimestamps = true
@@ -31,6 +34,7 @@ public struct TCPConfiguration: Sendable {
     public var delayedAck = Interval.milliseconds(40)
     /// Retransmissions of one SYN (RFC 9293, 3.8.3 R2 for SYN) and of one data segment (R2).
     public var synRetries: UInt8 = 6
+    /// Of one data segment; then the connection is given up.
     public var dataRetries: UInt8 = 15
     /// RFC 9293, 3.10.8: 2 MSL.
     public var timeWait = Interval.seconds(60)
@@ -43,6 +47,7 @@ public struct TCPConfiguration: Sendable {
     /// RFC 6056: where the search for a local port is confined to.
     public var ephemeralPorts: ClosedRange<UInt16> = 32_768...60_999
 
+    /// The defaults above.
     public init() {}
 }
 

@@ -6,6 +6,7 @@ import Link
 
 /// All TCP connections of one host. Not Sendable: it lives on the thread of whoever drives it.
 public final class TCPLayer {
+    /// As it was made.
     public let configuration: TCPConfiguration
     /// Which way destinations lie; set by the host that owns this layer.
     public weak var paths: (any PathSource)?
@@ -51,10 +52,13 @@ public final class TCPLayer {
 
 /// What happened to segments, counted.
 public struct TCPCounters: Equatable, Sendable {
+    /// Segments that arrived.
     public var received: UInt64 = 0
+    /// Segments that left.
     public var sent: UInt64 = 0
     /// Dropped: a header that cannot be, or a lying option.
     public var malformed: UInt64 = 0
+    /// Segments whose checksum is wrong.
     public var badChecksum: UInt64 = 0
     /// Answered by RST: no such connection, or not acceptable.
     public var refused: UInt64 = 0

@@ -10,6 +10,7 @@ public struct TCPSocketID: Hashable, Sendable {
 
 /// RFC 9293, 3.3.2.
 public enum TCPState: UInt8, Sendable, CaseIterable {
+    /// In the order of the RFC's diagram; the raw values tell what comes later.
     case closed, listen, synSent, synReceived, established, finWait1, finWait2, closeWait, closing, lastAck, timeWait
 }
 
@@ -60,8 +61,11 @@ public enum TCPError: Error, Hashable, Sendable {
 
 /// What a connection or listener is like at this moment.
 public struct TCPStatus: Equatable, Sendable {
+    /// Names it in calls.
     public var id: TCPSocketID
+    /// RFC 9293, 3.3.2.
     public var state: TCPState
+    /// Its own end.
     public var local: TCPEndpoint
     /// 0.0.0.0:0 for a listener.
     public var remote: TCPEndpoint

@@ -8,20 +8,29 @@ import Link
 
 /// An ARP request or reply.
 public struct ARPPacket: Equatable, Sendable {
+    /// Bytes of the packet for Ethernet and IPv4.
     public static let size = 28
 
+    /// ar$op.
     public enum Operation: UInt16, Sendable {
+        /// Who has `target`?
         case request = 1
+        /// `sender` has it.
         case reply = 2
     }
 
+    /// Question or answer.
     public var operation: Operation
+    /// Of whoever speaks.
     public var senderMAC: MACAddress
     /// 0.0.0.0 in a probe (RFC 5227, 1.1).
     public var sender: IPv4Address
+    /// Of whom it speaks to; all zero in a request.
     public var targetMAC: MACAddress
+    /// Whom it asks about, or speaks to.
     public var target: IPv4Address
 
+    /// Written as it is: nothing is checked.
     public init(
         _ operation: Operation, senderMAC: MACAddress, sender: IPv4Address,
         targetMAC: MACAddress = MACAddress(rawValue: 0), target: IPv4Address
@@ -50,6 +59,7 @@ public struct ARPPacket: Equatable, Sendable {
         target = try IPv4Address(wire: &reader)
     }
 
+    /// Its 28 bytes.
     public func write(to writer: inout ByteWriter) throws(ByteWriteError) {
         try writer.big(UInt32(0x0001_0800))
         try writer.big(UInt16(0x0604))

@@ -15,24 +15,36 @@ public struct DHCPMessage: Hashable, Sendable {
     public static let maximumSize = 1472
     static let cookie: UInt32 = 0x6382_5363
 
+    /// op: which way it goes.
     public enum Operation: UInt8, Sendable {
+        /// BOOTREQUEST: from a client.
         case request = 1
+        /// BOOTREPLY: from a server.
         case reply = 2
     }
 
+    /// Which way it goes.
     public var operation: Operation
+    /// xid: joins question and answer.
     public var transaction: UInt32
     /// Seconds since the client began.
     public var seconds: UInt16 = 0
     /// The client cannot take unicast before it has its address.
     public var wantsBroadcast = false
+    /// ciaddr: an address that the client has and answers for.
     public var clientAddress = IPv4Address.any
+    /// yiaddr: what the server gives.
     public var yourAddress = IPv4Address.any
+    /// siaddr: of no meaning to us.
     public var nextServer = IPv4Address.any
+    /// giaddr: the relay that carried it.
     public var relay = IPv4Address.any
+    /// chaddr: the client's.
     public var mac: MACAddress
+    /// What says the rest.
     public var options: DHCPOptions
 
+    /// Everything else is 0.
     public init(_ operation: Operation, transaction: UInt32, mac: MACAddress, options: DHCPOptions) {
         self.operation = operation
         self.transaction = transaction

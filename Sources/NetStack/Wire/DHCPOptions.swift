@@ -5,15 +5,20 @@ import Bytes
 
 /// DHCP option 53 (RFC 2132, 9.6).
 public enum DHCPMessageType: UInt8, Sendable {
+    /// A client looks for servers.
     case discover = 1
+    /// RFC 2132, 9.6.
     case offer, request, decline, ack, nak, release, inform
 }
 
 /// A route of option 121; `gateway` 0.0.0.0 means on the link (RFC 3442).
 public struct DHCPRoute: Hashable, Sendable {
+    /// The network it leads to.
     public var destination: IPv4Prefix
+    /// The next hop; unspecified: on the link.
     public var gateway: IPv4Address
 
+    /// A route to `destination`.
     public init(_ destination: IPv4Prefix, via gateway: IPv4Address) {
         self.destination = destination.asNetwork
         self.gateway = gateway
@@ -22,50 +27,86 @@ public struct DHCPRoute: Hashable, Sendable {
 
 /// Option codes (RFC 2132 and the RFCs above).
 public enum DHCPOptionCode: UInt8, Sendable, CaseIterable {
+    /// RFC 2132, 3.3.
     case subnetMask = 1
+    /// RFC 2132, 3.5.
     case routers = 3
+    /// RFC 2132, 3.8.
     case nameServers = 6
+    /// RFC 2132, 3.14.
     case hostName = 12
+    /// RFC 2132, 3.17.
     case domainName = 15
+    /// RFC 2132, 5.1.
     case interfaceMTU = 26
+    /// RFC 2132, 9.1.
     case requestedAddress = 50
+    /// RFC 2132, 9.2.
     case leaseTime = 51
+    /// RFC 2132, 9.3: options in `file` or `sname`, too.
     case overload = 52
+    /// RFC 2132, 9.6.
     case messageType = 53
+    /// RFC 2132, 9.7.
     case serverIdentifier = 54
+    /// RFC 2132, 9.8.
     case parameterRequest = 55
+    /// RFC 2132, 9.9.
     case message = 56
+    /// RFC 2132, 9.10.
     case maximumSize = 57
+    /// RFC 2132, 9.11.
     case renewalTime = 58
+    /// RFC 2132, 9.12.
     case rebindingTime = 59
+    /// RFC 2132, 9.14.
     case clientIdentifier = 61
+    /// RFC 3397.
     case searchList = 119
+    /// RFC 3442.
     case classlessRoutes = 121
 }
 
 /// The options of one message; `nil` or empty = not there.
 public struct DHCPOptions: Hashable, Sendable {
+    /// Nil: BOOTP.
     public var messageType: DHCPMessageType?
+    /// Option 1.
     public var subnetMask: IPv4Address?
+    /// Option 3.
     public var routers: [IPv4Address] = []
+    /// Option 6.
     public var nameServers: [IPv4Address] = []
+    /// Option 12.
     public var hostName: String?
+    /// Option 15.
     public var domainName: String?
+    /// Option 26, in bytes.
     public var interfaceMTU: UInt16?
+    /// Option 50.
     public var requestedAddress: IPv4Address?
     /// Seconds; `UInt32.max` = for ever.
     public var leaseTime: UInt32?
+    /// Option 54.
     public var serverIdentifier: IPv4Address?
+    /// Option 55: codes of the options that are asked for.
     public var parameterRequest: [UInt8] = []
+    /// Option 56: why a NAK.
     public var message: String?
+    /// Option 57: the longest message that is taken, in bytes.
     public var maximumSize: UInt16?
     /// T1 and T2 in seconds (RFC 2131, 4.4.5).
     public var renewalTime: UInt32?
+    /// Option 59, in seconds.
     public var rebindingTime: UInt32?
+    /// Option 61: type byte and identifier.
     public var clientIdentifier: [UInt8] = []
+    /// Option 119.
     public var searchList: [DNSName] = []
+    /// Option 121.
     public var classlessRoutes: [DHCPRoute] = []
 
+    /// No other option.
     public init(_ messageType: DHCPMessageType? = nil) { self.messageType = messageType }
 
     // MARK: In

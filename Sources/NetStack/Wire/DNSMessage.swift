@@ -8,15 +8,20 @@ public struct DNSType: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// A: an IPv4 address.
     public static let a = DNSType(rawValue: 1)
+    /// CNAME: an alias.
     public static let cname = DNSType(rawValue: 5)
 }
 
 /// One question of class IN.
 public struct DNSQuestion: Hashable, Sendable {
+    /// What is asked about.
     public var name: DNSName
+    /// What is asked for.
     public var type: DNSType
 
+    /// Of class IN.
     public init(_ name: DNSName, _ type: DNSType) {
         self.name = name
         self.type = type
@@ -25,18 +30,24 @@ public struct DNSQuestion: Hashable, Sendable {
 
 /// One answer record.
 public struct DNSRecord: Hashable, Sendable {
+    /// What a record says.
     public enum Value: Hashable, Sendable {
+        /// An A record.
         case address(IPv4Address)
+        /// A CNAME record.
         case alias(DNSName)
         /// A type or class that is not understood; its data is dropped.
         case other(DNSType)
     }
 
+    /// Whose record it is.
     public var name: DNSName
     /// Seconds the record may be kept.
     public var timeToLive: UInt32
+    /// What it says.
     public var value: Value
 
+    /// Of class IN.
     public init(_ name: DNSName, timeToLive: UInt32, _ value: Value) {
         self.name = name
         self.timeToLive = timeToLive
@@ -50,17 +61,26 @@ public struct DNSMessage: Hashable, Sendable {
     public static let maximumSize = 512
     private static let classIN: UInt16 = 1
 
+    /// Joins question and answer.
     public var id: UInt16
+    /// QR.
     public var isResponse: Bool
+    /// 0: a standard query.
     public var opcode: UInt8 = 0
+    /// TC: there was more than fits.
     public var isTruncated = false
+    /// RD.
     public var recursionDesired = true
+    /// RA.
     public var recursionAvailable = false
     /// 0 no error, 1 FORMERR, 2 SERVFAIL, 3 NXDOMAIN, 4 NOTIMP, 5 REFUSED.
     public var responseCode: UInt8 = 0
+    /// One, in whatever we send.
     public var questions: [DNSQuestion]
+    /// The answer section; others are skipped.
     public var answers: [DNSRecord]
 
+    /// A query that wants recursion.
     public init(id: UInt16, query: DNSQuestion) {
         self.id = id
         isResponse = false

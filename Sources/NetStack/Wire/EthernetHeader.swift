@@ -9,19 +9,27 @@ public struct EtherType: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt16
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+    /// RFC 894.
     public static let ipv4 = EtherType(rawValue: 0x0800)
+    /// RFC 826.
     public static let arp = EtherType(rawValue: 0x0806)
+    /// RFC 2464.
     public static let ipv6 = EtherType(rawValue: 0x86dd)
 }
 
 /// The 14 bytes at the start of a frame.
 public struct EthernetHeader: Equatable, Sendable {
+    /// Bytes of the header, without a tag.
     public static let size = 14
 
+    /// Who is to take it.
     public var destination: MACAddress
+    /// Who sent it.
     public var source: MACAddress
+    /// What follows.
     public var type: EtherType
 
+    /// An untagged frame's.
     public init(to destination: MACAddress, from source: MACAddress, type: EtherType) {
         self.destination = destination
         self.source = source
@@ -38,6 +46,7 @@ public struct EthernetHeader: Equatable, Sendable {
         type = EtherType(rawValue: value)
     }
 
+    /// Its 14 bytes.
     public func write(to writer: inout ByteWriter) throws(ByteWriteError) {
         let room = try writer.reserve(Self.size)
         room.setBig16(0, UInt16(truncatingIfNeeded: destination.rawValue >> 32))

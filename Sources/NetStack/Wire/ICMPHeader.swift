@@ -5,13 +5,18 @@ import Bytes
 
 /// The header of the ICMP messages that are understood here.
 public enum ICMPHeader: Equatable, Sendable {
+    /// Type 0.
     case echoReply(identifier: UInt16, sequence: UInt16)
+    /// Type 8.
     case echoRequest(identifier: UInt16, sequence: UInt16)
     /// `nextHopMTU` counts with code 4 only.
     case unreachable(code: UInt8, nextHopMTU: UInt16)
+    /// Type 11.
     case timeExceeded(code: UInt8)
+    /// Type 12; `pointer` is the octet that is wrong.
     case parameterProblem(code: UInt8, pointer: UInt8)
 
+    /// Bytes before what is quoted or echoed.
     public static let size = 8
 
     /// Refuses types other than 0, 3, 8, 11 and 12. The checksum is skipped, not verified.

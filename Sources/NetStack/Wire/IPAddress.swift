@@ -3,7 +3,9 @@
 
 /// The version of IP that carries an address.
 public enum IPFamily: UInt8, Hashable, Sendable {
+    /// RFC 791.
     case v4 = 4
+    /// RFC 8200.
     case v6 = 6
 
     /// Bits of an address.
@@ -22,11 +24,13 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
     /// What the lower half of an IPv4 address has above it.
     private static let mapped: UInt64 = 0xffff
 
+    /// Any 16 bytes.
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
+    /// Its mapped form.
     @inline(__always) public init(_ address: IPv4Address) {
         high = 0
         low = Self.mapped << 32 | UInt64(address.rawValue)
@@ -48,6 +52,7 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
     /// 127.0.0.1.
     public static let loopback = IPAddress(IPv4Address.loopback)
 
+    /// IPv4 where it is mapped.
     @inline(__always) public var family: IPFamily { isIPv4 ? .v4 : .v6 }
     @inline(__always) var isIPv4: Bool { high == 0 && low &>> 32 == Self.mapped }
 
@@ -88,6 +93,7 @@ public struct IPAddress: Hashable, Sendable, Comparable, CustomStringConvertible
 
 /// An address with the length of its network part, as in `10.0.2.15/24`.
 public struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
+    /// With its host part.
     public let address: IPAddress
     /// Bits of the network part, 0…32 or 0…128.
     public let length: Int
@@ -98,6 +104,7 @@ public struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
         self.init(network: address, bits: length)
     }
 
+    /// The same network.
     public init(_ prefix: IPv4Prefix) { self.init(network: IPAddress(prefix.address), bits: prefix.length) }
 
     /// `address/length`; without a length it is the address alone.
@@ -153,9 +160,12 @@ public struct IPPrefix: Hashable, Sendable, CustomStringConvertible {
 
 /// An address and a port of TCP or UDP.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    /// Unspecified: any.
     public var address: IPAddress
+    /// In the host's order; 0: any.
     public var port: UInt16
 
+    /// Any address and port.
     public init(_ address: IPAddress, _ port: UInt16) {
         self.address = address
         self.port = port
@@ -165,4 +175,5 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     public var description: String { address.family == .v4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
 }
 
+/// An end of a TCP connection.
 public typealias TCPEndpoint = Endpoint

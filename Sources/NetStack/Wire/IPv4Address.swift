@@ -8,6 +8,7 @@ public struct IPv4Address: Hashable, Sendable, Comparable, CustomStringConvertib
 
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// As it is written with dots.
     public init(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8) {
         rawValue = UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d)
     }
@@ -30,9 +31,12 @@ public struct IPv4Address: Hashable, Sendable, Comparable, CustomStringConvertib
     public static let any = IPv4Address(rawValue: 0)
     /// 255.255.255.255, the limited broadcast.
     public static let broadcast = IPv4Address(rawValue: .max)
+    /// 127.0.0.1.
     public static let loopback = IPv4Address(127, 0, 0, 1)
 
+    /// 0.0.0.0.
     public var isUnspecified: Bool { rawValue == 0 }
+    /// 255.255.255.255; whether it is a network's own broadcast, the network knows.
     public var isBroadcast: Bool { rawValue == .max }
     /// In 127.0.0.0/8 (RFC 1122, 3.2.1.3 g).
     public var isLoopback: Bool { rawValue >> 24 == 127 }
@@ -50,6 +54,7 @@ public struct IPv4Address: Hashable, Sendable, Comparable, CustomStringConvertib
 
 /// An address with the length of its network part, as in `10.0.2.15/24`.
 public struct IPv4Prefix: Hashable, Sendable, CustomStringConvertible {
+    /// With its host part.
     public let address: IPv4Address
     /// Bits of the network part, 0…32.
     public let length: Int
@@ -94,6 +99,7 @@ public struct IPv4Prefix: Hashable, Sendable, CustomStringConvertible {
         length = bits
     }
 
+    /// As many ones as the network part has bits.
     public var mask: IPv4Address { IPv4Address(rawValue: length == 0 ? 0 : ~0 << UInt32(32 - length)) }
     /// The address with its host part cleared.
     public var network: IPv4Address { IPv4Address(rawValue: address.rawValue & mask.rawValue) }
@@ -104,6 +110,7 @@ public struct IPv4Prefix: Hashable, Sendable, CustomStringConvertible {
     /// The same length with the host part cleared.
     public var asNetwork: IPv4Prefix { IPv4Prefix(network: network, bits: length) }
 
+    /// `other` is of the same network.
     public func contains(_ other: IPv4Address) -> Bool { (other.rawValue ^ address.rawValue) & mask.rawValue == 0 }
 
     public var description: String { "\(address)/\(length)" }

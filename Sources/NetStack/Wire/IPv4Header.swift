@@ -11,8 +11,11 @@ public struct IPProtocol: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// RFC 792.
     public static let icmp = IPProtocol(rawValue: 1)
+    /// RFC 9293.
     public static let tcp = IPProtocol(rawValue: 6)
+    /// RFC 768.
     public static let udp = IPProtocol(rawValue: 17)
 }
 
@@ -29,16 +32,24 @@ public struct IPv4Header: Equatable, Sendable {
     public private(set) var headerLength: Int = IPv4Header.size
     /// Bytes behind the header.
     public var payloadLength: Int
+    /// Joins the fragments of a packet.
     public var identification: UInt16 = 0
+    /// DF.
     public var dontFragment = true
+    /// MF.
     public var moreFragments = false
     /// Where this fragment's payload belongs, in bytes: a multiple of 8, 0…65528.
     public var fragmentOffset: Int = 0
+    /// Hops that are left.
     public var timeToLive: UInt8 = 64
+    /// What follows.
     public var proto: IPProtocol
+    /// Who sent it.
     public var source: IPv4Address
+    /// Who is to get it.
     public var destination: IPv4Address
 
+    /// - Parameter payloadLength: bytes behind the header.
     public init(from source: IPv4Address, to destination: IPv4Address, _ proto: IPProtocol, payloadLength: Int) {
         self.source = source
         self.destination = destination
@@ -46,7 +57,9 @@ public struct IPv4Header: Equatable, Sendable {
         self.payloadLength = payloadLength
     }
 
+    /// Bytes of the packet.
     public var totalLength: Int { headerLength &+ payloadLength }
+    /// Not the whole packet.
     public var isFragment: Bool { moreFragments || fragmentOffset != 0 }
 
     /// Reads a header and moves past its options.

@@ -18,20 +18,31 @@ public struct TCPFlags: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+    /// The sender sends no more.
     public static let fin = TCPFlags(rawValue: 0x01)
+    /// Sequence numbers begin here.
     public static let syn = TCPFlags(rawValue: 0x02)
+    /// The connection is no more, or never was.
     public static let rst = TCPFlags(rawValue: 0x04)
+    /// Do not wait for more.
     public static let psh = TCPFlags(rawValue: 0x08)
+    /// The acknowledgement field counts.
     public static let ack = TCPFlags(rawValue: 0x10)
+    /// The urgent pointer counts.
     public static let urg = TCPFlags(rawValue: 0x20)
+    /// RFC 3168: congestion was seen, or ECN is offered.
     public static let ece = TCPFlags(rawValue: 0x40)
+    /// RFC 3168: the window was reduced.
     public static let cwr = TCPFlags(rawValue: 0x80)
 }
 
 /// RFC 7323, 3.2: both words of the timestamps option.
 public struct TCPTimestamps: Hashable, Sendable {
+    /// TSval.
     public var value: UInt32
+    /// TSecr; 0 without ACK.
     public var echo: UInt32
+    /// Both in units of the sender's clock.
     public init(value: UInt32, echo: UInt32) {
         self.value = value
         self.echo = echo
@@ -47,21 +58,30 @@ public struct TCPHeader: Hashable, Sendable {
     /// RFC 7323, 2.3: a larger shift is taken as 14.
     public static let maximumWindowShift: UInt8 = 14
 
+    /// In the host's order.
     public var sourcePort: UInt16
+    /// In the host's order.
     public var destinationPort: UInt16
+    /// SEG.SEQ.
     public var sequence: UInt32
+    /// SEG.ACK; counts with the flag.
     public var acknowledgement: UInt32
+    /// Control bits.
     public var flags: TCPFlags
     /// As on the wire, not yet scaled.
     public var window: UInt16
+    /// As it came; computed when it is written.
     public var checksum: UInt16 = 0
+    /// Counts with the flag; not used here.
     public var urgentPointer: UInt16 = 0
     /// RFC 9293, 3.7.1. Only in a SYN.
     public var maximumSegmentSize: UInt16?
     /// RFC 7323, 2.2; as sent by the peer, so possibly above 14. Only in a SYN.
     public var windowShift: UInt8?
+    /// The option, when it is there.
     public var timestamps: TCPTimestamps?
 
+    /// Without options.
     public init(
         sourcePort: UInt16, destinationPort: UInt16, sequence: UInt32, acknowledgement: UInt32 = 0, flags: TCPFlags,
         window: UInt16 = 0

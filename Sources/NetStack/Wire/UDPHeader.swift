@@ -5,15 +5,19 @@ import Bytes
 
 /// The eight bytes before a datagram.
 public struct UDPHeader: Equatable, Sendable {
+    /// Bytes of the header.
     public static let size = 8
 
+    /// Port, in the host's order.
     public var source: UInt16
+    /// Port, in the host's order.
     public var destination: UInt16
     /// Bytes behind the header.
     public var payloadLength: Int
     /// 0 = the sender computed none.
     public var checksum: UInt16
 
+    /// - Parameter payloadLength: bytes behind the header.
     public init(from source: UInt16, to destination: UInt16, payloadLength: Int, checksum: UInt16 = 0) {
         self.source = source
         self.destination = destination
@@ -34,6 +38,7 @@ public struct UDPHeader: Equatable, Sendable {
         checksum = try reader.field()
     }
 
+    /// Its 8 bytes.
     public func write(to writer: inout ByteWriter) throws(ByteWriteError) {
         try writer.big(source)
         try writer.big(destination)

@@ -14,21 +14,37 @@ public enum WireError: Error, Hashable, Sendable {
 
 /// The fields that can be wrong, named after their RFC.
 public enum WireField: String, Hashable, Sendable {
+    /// Not one that is read here.
     case etherType = "EtherType"
+    /// Not Ethernet and IPv4.
     case arpHardware = "ARP hardware or protocol space"
+    /// Neither request nor reply.
     case arpOperation = "ARP operation"
+    /// Not the header's own.
     case ipVersion = "IP version"
+    /// Below 20 bytes, or beyond the packet.
     case ipHeaderLength = "IP header length"
+    /// Below the header, or beyond the frame.
     case ipTotalLength = "IP total length"
+    /// A piece that no packet can have.
     case ipFragment = "IP fragment"
+    /// One that has another header.
     case icmpType = "ICMP type"
+    /// Below 8, or beyond the packet.
     case udpLength = "UDP length"
+    /// Neither request nor reply.
     case dhcpOperation = "DHCP op"
+    /// Not Ethernet.
     case dhcpHardware = "DHCP hardware type"
+    /// BOOTP without DHCP.
     case dhcpCookie = "DHCP magic cookie"
+    /// Longer than what is left, or than it may be.
     case dhcpOption = "DHCP option"
+    /// A label or a name that is too long.
     case dnsName = "DNS name"
+    /// One that does not lead backwards.
     case dnsPointer = "DNS compression pointer"
+    /// Longer than what is left.
     case dnsRecord = "DNS record length"
 }
 
