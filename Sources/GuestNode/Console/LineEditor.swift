@@ -6,7 +6,9 @@
 public struct LineEditor: Equatable, Sendable {
     /// What came of a byte.
     public enum Event: Equatable, Sendable {
+        /// Nothing to do but to show the output.
         case none
+        /// Enter was pressed.
         case line(String)
         /// Ctrl-C. Shell only.
         case interrupt
@@ -21,6 +23,7 @@ public struct LineEditor: Equatable, Sendable {
 
     /// Bytes of a line; what is typed beyond them rings the bell.
     public static let lineLimit = 4096
+    /// Lines that are remembered.
     public static let historyLimit = 64
     /// Bytes of a character with its combining marks.
     static let characterLimit = 32
@@ -61,6 +64,7 @@ public struct LineEditor: Equatable, Sendable {
     private var recalled: Int?
     private var typed = Line()
 
+    /// An empty line; nothing is shown yet.
     public init(for reader: Reader, lineEnd: String = "\n") {
         self.reader = reader
         self.lineEnd = lineEnd

@@ -12,6 +12,7 @@ public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The resolver's words.
     public let reason: String
 
+    /// - Parameter reason: as gai_strerror(3) would say it.
     public init(name: String, reason: String) {
         self.name = name
         self.reason = reason

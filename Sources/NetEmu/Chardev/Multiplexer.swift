@@ -3,6 +3,7 @@
 
 /// What the owner of the stream is to do.
 public enum MultiplexerAction: Equatable, Sendable {
+    /// Hand these bytes to that user.
     case type([UInt8], to: Int)
     /// The focus has moved from one user to another.
     case switched(from: Int, to: Int)
@@ -10,16 +11,20 @@ public enum MultiplexerAction: Equatable, Sendable {
     case show(String)
     /// Whoever has the focus shows his line again.
     case redraw
+    /// Leave the program.
     case exit
 }
 
+/// Who of several users gets what is typed. Takes bytes, gives actions.
 public struct Multiplexer: Sendable {
     static let escapeKey: UInt8 = 1
     /// Users; those without focus only write.
     public private(set) var count = 0
+    /// The user that gets what is typed.
     public private(set) var focus = 0
     private var isEscaped = false
 
+    /// No user yet.
     public init() {}
 
     /// One user more; returns its number. The first has the focus.

@@ -3,6 +3,7 @@
 
 /// What a command line comes to.
 public enum CommandLineOutcome: Sendable {
+    /// Start with this.
     case run(Configuration)
     /// Print this on stdout and exit 0.
     case print(String)
@@ -20,6 +21,7 @@ struct ParsedOption {
     var text: String { option.value ?? "" }
 }
 
+/// Makes a configuration of a command line; `build` is its one entrance.
 public struct ConfigurationBuilder {
     var configuration = Configuration()
     var backends: [MemoryBackend] = []

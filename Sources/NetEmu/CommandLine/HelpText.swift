@@ -2,6 +2,7 @@
 
 /// netemu's version.
 public enum Version {
+    /// What `-version` prints.
     public static let text = "0.1.0"
 }
 

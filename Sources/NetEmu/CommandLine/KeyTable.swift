@@ -3,6 +3,7 @@
 
 /// How a key's value is read.
 public enum KeyKind: Equatable, Sendable {
+    /// A string, a file's name, on or off, a whole number, a number of bytes with a suffix.
     case string, path, boolean, integer, size
     /// A whole number that is not negative. QEMU refuses others with `expects a uint64 value`.
     case unsigned
@@ -43,9 +44,13 @@ public enum KeyKind: Equatable, Sendable {
     }
 }
 
+/// One key of a list.
 public struct KeyRow: Sendable {
+    /// As it is typed.
     public let name: String
+    /// How its value is read.
     public let kind: KeyKind
+    /// One line for `help`.
     public let help: String
     /// False for what QEMU's machine would act on and netemu has no part for: accepted with a warning.
     public let hasEffect: Bool
@@ -62,6 +67,7 @@ public struct KeyRow: Sendable {
 public struct KeyTable: Sendable {
     /// What the keys belong to, for help: `passt`, `virtio-net-pci`.
     public let title: String
+    /// In the order in which help shows them.
     public let rows: [KeyRow]
 
     /// The rows of what is carried out.

@@ -4,11 +4,15 @@
 
 /// A parsed list, in typing order, keys may repeat.
 public struct KeyValueList: Equatable, Sendable {
+    /// One key with its value.
     public struct Pair: Equatable, Sendable {
+        /// As it was typed; of JSON with dots between its levels.
         public let key: String
+        /// As it was typed, without doubled commas.
         public let value: String
         /// What the value was in JSON; text says nothing of its type.
         public let type: JSONType
+        /// A pair of a list that was typed, where nothing else is said.
         public init(_ key: String, _ value: String, type: JSONType = .text) {
             self.key = key
             self.value = value
@@ -20,13 +24,17 @@ public struct KeyValueList: Equatable, Sendable {
     /// `list` is an element of a list of strings.
     public enum JSONType: Sendable { case text, string, number, boolean, null, list, emptyArray, emptyObject }
 
+    /// How the list is written; the file's first lines say what differs.
     public enum Dialect: Sendable { case short, strict, json }
 
+    /// How it was written.
     public private(set) var dialect = Dialect.short
+    /// In typing order.
     public private(set) var pairs: [Pair] = []
     /// Bare words that were read as booleans; QEMU warns of each.
     public private(set) var bareWords: [Pair] = []
 
+    /// A list that nobody typed.
     public init(pairs: [Pair], dialect: Dialect = .short) {
         self.pairs = pairs
         self.dialect = dialect

@@ -12,6 +12,9 @@ public struct OptionError: Error, Equatable, Sendable {
     /// Whole lines that follow the sentence: what to type instead.
     public let hints: [String]
 
+    /// - Parameters:
+    ///   - location: the option as typed; nil where its reader does not know it.
+    ///   - hints: lines behind the sentence.
     public init(at location: String? = nil, _ text: String, consequence: String? = nil, hints: [String] = []) {
         self.location = location
         self.text = text

@@ -17,6 +17,7 @@ public enum OptionMeaning: Equatable, Sendable {
 
 /// When an option takes effect: lower phases first, typing order inside a phase.
 public enum OptionPhase: Int, Comparable, Sendable {
+    /// In the order in which they take effect.
     case setup, object, chardev, netdev, nic, net, device, run
     public static func < (a: OptionPhase, b: OptionPhase) -> Bool { a.rawValue < b.rawValue }
 }
@@ -32,7 +33,9 @@ public struct OptionRow: Sendable {
     public let argument: String?
     /// One line for `-help`; empty for options that are not carried out.
     public let help: String
+    /// What it means to netemu.
     public let meaning: OptionMeaning
+    /// When it takes effect.
     public let phase: OptionPhase
     /// How a value that is a list is read; nil for a word.
     let grammar: ListGrammar?
@@ -79,6 +82,7 @@ public struct OptionRow: Sendable {
         answer = { _ in nil }
     }
 
+    /// It is carried out.
     public var isImplemented: Bool { meaning == .implemented }
 }
 

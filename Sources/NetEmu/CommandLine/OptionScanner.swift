@@ -3,7 +3,9 @@
 
 /// One option as it stood on the command line.
 public struct ScannedOption: Sendable {
+    /// Which option it is.
     public let row: OptionRow
+    /// The word behind it; nil when it takes none.
     public let value: String?
     /// As typed: `-netdev passt,id=x`.
     public let location: String

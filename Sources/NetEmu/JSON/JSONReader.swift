@@ -25,6 +25,7 @@ public struct JSONReader: Sendable {
     private var size = 0
     private var finished: [JSONValue] = []
 
+    /// Nothing read yet.
     public init() {}
 
     /// The one value that `text` is; nil when something follows it.

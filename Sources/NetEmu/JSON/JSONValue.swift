@@ -3,19 +3,27 @@
 
 /// A JSON value.
 public enum JSONValue: Equatable, Sendable {
+    /// `null`
     case null
+    /// `true` or `false`
     case boolean(Bool)
     /// As written: `-1`, `0.5`, `1e3`.
     case number(String)
+    /// Without quotes and escapes.
     case string(String)
+    /// In order.
     case array([JSONValue])
+    /// In order.
     case object([JSONMember])
 }
 
 /// One member of an object; names differ within one object.
 public struct JSONMember: Equatable, Sendable {
+    /// Of the member.
     public let name: String
+    /// What it has.
     public let value: JSONValue
+    /// A member with its value.
     public init(_ name: String, _ value: JSONValue) {
         self.name = name
         self.value = value
@@ -26,7 +34,9 @@ public struct JSONMember: Equatable, Sendable {
 public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Both from 1; the column counts bytes.
     public let line: Int
+    /// In bytes.
     public let column: Int
+    /// A phrase, such as `expecting value`.
     public let reason: String
     public var description: String { "\(line):\(column): JSON parse error, \(reason)" }
 }

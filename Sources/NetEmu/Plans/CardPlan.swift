@@ -14,6 +14,7 @@ public struct CardPlan: Sendable {
         case device
     }
 
+    /// Which option asks for it.
     public var origin: Origin
     /// The user's id; a card of `-device` is called so.
     public var id: String?
@@ -23,9 +24,11 @@ public struct CardPlan: Sendable {
     public var model: CardModel?
     /// The model as typed, for what is said of it.
     public var typedModel: String?
+    /// `mac=`, `macaddr=`; nil: one is chosen.
     public var mac: MACAddress?
     /// The id of the back-end.
     public var netdev: String?
+    /// What the device was told beside that.
     public var settings = CardSettings()
     /// The option as typed; nil from the monitor.
     public var location: String?
@@ -39,5 +42,6 @@ public struct CardSettings: Equatable, Sendable {
     public var withheldFeatures: UInt64 = 0
     /// Entries of each queue; powers of two.
     public var receiveQueueSize: UInt16 = 256
+    /// Of the transmit queue.
     public var transmitQueueSize: UInt16 = 256
 }

@@ -3,13 +3,17 @@
 
 /// A checked command line.
 public struct Configuration: Sendable {
+    /// Guest memory.
     public var memory = MemoryPlan()
+    /// In order of creation.
     public var chardevs: [ChardevPlan] = []
     /// Back-ends and cards in order of creation.
     public var network: [NetworkStep] = []
     /// How they hang together.
     public var topology = Topology()
+    /// In order of creation.
     public var filters: [FilterPlan] = []
+    /// In order of creation.
     public var monitors: [MonitorPlan] = []
     /// The character device that is the guest's console; nil when nobody looks at it.
     public var console: String?
@@ -19,6 +23,7 @@ public struct Configuration: Sendable {
     var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.
     public var isStopped = false
+    /// What is asked of the process itself.
     public var process = ProcessPlan()
     /// `-name`.
     public var name: String?
@@ -37,23 +42,30 @@ public struct Configuration: Sendable {
 
 /// One thing to make; its place among the others is in the topology.
 public enum NetworkStep: Sendable {
+    /// A back-end.
     case netdev(ClientID, NetdevPlan)
+    /// A card.
     case card(ClientID, CardPlan)
 }
 
 /// Guest memory.
 public struct MemoryPlan: Equatable, Sendable {
+    /// Bytes of guest memory that can be asked for.
     public static let accepted: ClosedRange<UInt64> = (16 << 20)...(64 << 30)
     /// Bytes.
     public var size: UInt64 = 128 << 20
     /// The memory objects that make it up (`-numa node,memdev=`); empty when netemu makes its own.
     public var backends: [MemoryBackend] = []
+    /// Another process can map all of it.
     public var isShared: Bool { backends.allSatisfy(\.isShared) }
 }
 
 /// `-object memory-backend-memfd`.
 public struct MemoryBackend: Equatable, Sendable {
+    /// By which others name it.
     public let id: String
+    /// Bytes.
     public let size: UInt64
+    /// Another process can map it.
     public let isShared: Bool
 }

@@ -7,6 +7,7 @@ import Netdevs
 public struct FilterPlan: Sendable {
     /// Where it stands among the filters of its back-end; all see the same frames.
     public enum Position: Equatable, Sendable {
+        /// In front of all, or behind all.
         case head, tail
         /// Beside the filter of that id.
         case beside(String)
@@ -20,12 +21,17 @@ public struct FilterPlan: Sendable {
         }
     }
 
+    /// By which others name it.
     public var id: String
     /// The id of the back-end.
     public var netdev: String
+    /// Where the capture goes.
     public var file: String
+    /// Format, length, direction.
     public var options: FrameDump.Options
+    /// `status=`: frames are written.
     public var isOn = true
+    /// Among the filters of its back-end.
     public var position = Position.tail
     /// With `beside`: in front of that filter.
     public var isBefore = false

@@ -13,14 +13,20 @@ public struct ProcessPlan: Equatable, Sendable {
     /// `-sandbox`; nil leaves it off.
     public var sandbox: SandboxPlan?
 
+    /// Nothing is asked.
     public init() {}
 }
 
 /// `-sandbox on,…`: what stays allowed once everything is set up. Each is denied unless said otherwise.
 public struct SandboxPlan: Equatable, Sendable {
+    /// `obsolete=allow`.
     public var allowsObsolete = false
+    /// `elevateprivileges=allow`.
     public var allowsElevation = false
+    /// `spawn=allow`.
     public var allowsSpawn = false
+    /// `resourcecontrol=allow`.
     public var allowsResourceControl = false
+    /// All is denied.
     public init() {}
 }

@@ -9,6 +9,7 @@ public struct NICNumbering: Sendable {
     private var usedSuffixes: Set<UInt8> = []
     private var generatedIDs = 0
 
+    /// No card yet.
     public init() {}
 
     /// Marks an explicit address as taken.

@@ -9,17 +9,23 @@ public struct ClientID: Hashable, Sendable {
 
 /// A network client as `info network` knows it.
 public struct NetClient: Sendable {
+    /// What it is.
     public enum Kind: Equatable, Sendable {
         /// A card: its model's name, its address, and whether a ring back-end can serve it.
         case card(model: String, mac: MACAddress, isVirtio: Bool)
         /// A back-end by its kind's name; one that works on rings itself can only serve a virtio card.
         case netdev(String, worksOnRings: Bool)
+        /// A port of the hub with this number.
         case hubPort(hub: Int32)
     }
 
+    /// Names it for the life of the program.
     public let id: ClientID
+    /// What `info network` calls it.
     public let name: String
+    /// What it is.
     public let kind: Kind
+    /// Who it is connected to; nil: nobody.
     public internal(set) var peer: ClientID?
     /// Made by -netdev, -nic or netdev_add: what netdev_del may remove.
     public let isNetdev: Bool
@@ -27,6 +33,7 @@ public struct NetClient: Sendable {
     /// card until the card goes, too.
     public internal(set) var isDeleted = false
 
+    /// A network card.
     public var isCard: Bool { if case .card = kind { true } else { false } }
 
     var hub: Int32? { if case .hubPort(let hub) = kind { hub } else { nil } }

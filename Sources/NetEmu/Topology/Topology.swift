@@ -8,6 +8,7 @@ import Link
 public struct Topology: Sendable {
     /// A hub; it stays when its last port has gone, as QEMU's does.
     public struct HubEntry: Sendable {
+        /// The hub's number.
         public let id: Int32
         /// Newest first.
         public internal(set) var ports: [ClientID] = []
@@ -23,8 +24,10 @@ public struct Topology: Sendable {
     var missingCards: [String] = []
     private var made = 0
 
+    /// Nobody yet.
     public init() {}
 
+    /// The client of that name; nil when it is gone.
     public subscript(id: ClientID) -> NetClient? { clients.first { $0.id == id } }
 
     // MARK: finding
@@ -34,6 +37,7 @@ public struct Topology: Sendable {
         clients.first { $0.name == name && !$0.isCard && !$0.isDeleted }
     }
 
+    /// The card that is called so.
     public func card(named name: String) -> NetClient? { clients.first { $0.name == name && $0.isCard } }
 
     /// Any client called `name`, as `set_link` looks for it.
@@ -85,7 +89,9 @@ public struct Topology: Sendable {
 
     /// What a card hangs on.
     public enum CardPeer: Equatable, Sendable {
+        /// Nobody.
         case nothing
+        /// A back-end.
         case netdev(ClientID)
         /// `-net nic`: a new port of hub 0.
         case hub0
@@ -211,6 +217,7 @@ public struct Topology: Sendable {
 
 /// A model of card, by QEMU's type name.
 public struct CardModel: Equatable, Sendable {
+    /// What it was called.
     public let name: String
     /// `virtio-net-*`: what a ring back-end can serve. Every model is a virtio device to the node; the others lend it
     /// their name only.
