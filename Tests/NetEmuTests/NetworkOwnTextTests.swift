@@ -59,6 +59,9 @@ private let ownTexts: [Refusal] = [
     fault("-serial chardev:nosuch", "chardev \"nosuch\" not found"),
     // QEMU's first line, and how to do it; for the second line it aborts.
     fault(
+        "-nodefaults -chardev null,id=c,mux=on -mon c -mon c -mon c -mon c -mon c",
+        "too many uses of multiplexed chardev 'c' (maximum is 4)", at: "-mon c"),
+    fault(
         "-nodefaults -chardev null,id=c -mon c -mon c", "chardev 'c' is already in use\nAdd mux=on to share it",
         at: "-mon c"),
     fault(

@@ -13,6 +13,8 @@ struct ChardevReport: Equatable, Sendable {
 final class ChardevTable {
     /// A device with its id and what uses it.
     private final class Entry {
+        /// What is shared is called ID, the device below it ID-base.
+        static let base = "-base"
         let plan: ChardevPlan
         let device: any CharacterDevice
         /// The same device, where it is a socket, or stdin and stdout.
@@ -37,10 +39,9 @@ final class ChardevTable {
             if plan.isMultiplexed { multiplexed = MultiplexedDevice(device) }
         }
 
-        /// What is shared is called ID, the device below it ID-base.
         var reports: [ChardevReport] {
             let isShared = multiplexed != nil
-            let own = ChardevReport(id: isShared ? "\(plan.id)-base" : plan.id, filename: device.filename)
+            let own = ChardevReport(id: isShared ? plan.id + Self.base : plan.id, filename: device.filename)
             return isShared ? [own, ChardevReport(id: plan.id, filename: "mux")] : [own]
         }
     }
@@ -63,9 +64,7 @@ final class ChardevTable {
 
     /// Makes the device; it is not started.
     func add(_ plan: ChardevPlan) throws(EmulationError) {
-        guard entry(plan.id) == nil else {
-            throw EmulationError(location: plan.location, text: "Duplicate ID '\(plan.id)' for chardev")
-        }
+        try checkUnused(plan)
         if case .stdio = plan.kind { try checkStandardStreams(plan) }
         let entry = Entry(plan, on: reactor)
         entry.multiplexed?.onExit = { [weak self] in self?.onExit?() }
@@ -74,6 +73,23 @@ final class ChardevTable {
             self?.onChange?()
         }
         entries.append(entry)
+    }
+
+    /// Both of QEMU's texts: an id of the command line is the list's, one of the monitor only the device's.
+    private func checkUnused(_ plan: ChardevPlan) throws(EmulationError) {
+        if entry(plan.id)?.plan.location != nil {
+            let text = "Duplicate ID '\(plan.id)' for chardev"
+            throw EmulationError(OptionError(at: plan.location, text, consequence: ChardevOption.notParsed))
+        }
+        let own = plan.isMultiplexed ? [plan.id, plan.id + Entry.base] : [plan.id]
+        guard let taken = own.first(where: { entry($0) != nil || shared($0) != nil }) else { return }
+        throw EmulationError(
+            location: plan.location, text: "attempt to add duplicate property '\(taken)' to object (type 'container')")
+    }
+
+    /// The shared device whose lower half is called `id`.
+    private func shared(_ id: String) -> Entry? {
+        entries.first { $0.multiplexed != nil && $0.plan.id + Entry.base == id }
     }
 
     private func checkStandardStreams(_ plan: ChardevPlan) throws(EmulationError) {
@@ -157,6 +173,7 @@ final class ChardevTable {
 
     /// Ends and forgets a device that nobody uses.
     func remove(_ id: String) throws(EmulationError) {
+        if shared(id) != nil { throw EmulationError(text: "Chardev '\(id)' is busy") }
         guard let entry = entry(id) else { throw EmulationError(text: "Chardev '\(id)' not found") }
         guard !entry.isTaken, entry.onSettled == nil else { throw EmulationError(text: "Chardev '\(id)' is busy") }
         forget(entry)

@@ -18,6 +18,8 @@ public enum MultiplexerAction: Equatable, Sendable {
 /// Who of several users gets what is typed. Takes bytes, gives actions.
 public struct Multiplexer: Sendable {
     static let escapeKey: UInt8 = 1
+    /// Users of one stream, as in QEMU.
+    static let mostUsers = 4
     /// Users; those without focus only write.
     public private(set) var count = 0
     /// The user that gets what is typed.

@@ -19,6 +19,8 @@ final class SocketDevice: CharacterDevice {
     private var request = RequestLine()
     /// The client types no more: it is left when it has been given all that was said until then.
     private var isLeaving = false
+    /// That attempts fail has been said, and no attempt came through since.
+    private var hasToldFailure = false
     /// It was connected once: the start need not wait any more.
     private var hasBeenOpen = false
     /// Takes connections as they are; nothing is read or written here then.
@@ -122,8 +124,21 @@ final class SocketDevice: CharacterDevice {
     }
 
     private func endpointSaid(_ event: StreamEndpoint.Event) {
-        if case .connected(let socket) = event { serve(socket) }
+        switch event {
+        case .listening: break
+        case .connected(let socket):
+            hasToldFailure = false
+            serve(socket)
+        case .failed(let failure): tell(failure)
+        }
         onChange?()
+    }
+
+    /// A client that tries again and again says once why. One that does not is an error of whoever made it.
+    private func tell(_ failure: StreamFailure) {
+        guard endpoint.state == .waiting, !hasToldFailure else { return }
+        hasToldFailure = true
+        StandardStream.error.say("Unable to connect character device \(id): \(failure.sentence(at: plan.address))")
     }
 
     private func serve(_ socket: SharedDescriptor) {

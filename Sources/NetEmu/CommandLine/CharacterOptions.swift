@@ -73,14 +73,24 @@ extension ConfigurationBuilder {
     }
 
     private mutating func addMonitor(on chardev: String, _ location: String) throws(OptionError) {
+        try checkUse(of: chardev)
+        configuration.monitors.append(MonitorPlan(chardev: chardev, location: location))
+    }
+
+    /// A device of -chardev can have one more user.
+    private func checkUse(of chardev: String) throws(OptionError) {
         guard let plan = configuration.chardevs.first(where: { $0.id == chardev }) else {
             throw OptionError("chardev \"\(chardev)\" not found")
         }
-        let users = configuration.monitors.filter { $0.chardev == chardev }.count
-        guard plan.isMultiplexed || users == 0 && configuration.console != chardev else {
+        let monitors = configuration.monitors.filter { $0.chardev == chardev }.count
+        let users = monitors + (configuration.console == chardev ? 1 : 0)
+        guard plan.isMultiplexed || users == 0 else {
             throw OptionError("chardev '\(chardev)' is already in use", hints: ["Add mux=on to share it"])
         }
-        configuration.monitors.append(MonitorPlan(chardev: chardev, location: location))
+        guard users < Multiplexer.mostUsers else {
+            let most = Multiplexer.mostUsers
+            throw OptionError("too many uses of multiplexed chardev '\(chardev)' (maximum is \(most))")
+        }
     }
 
     mutating func addSerial(_ parsed: ParsedOption) throws(OptionError) {
@@ -90,12 +100,7 @@ extension ConfigurationBuilder {
         switch try ChardevOption.short(text, id: "serial0", location: location, consequence: consequence) {
         case .none: break
         case .existing(let chardev):
-            guard let plan = configuration.chardevs.first(where: { $0.id == chardev }) else {
-                throw OptionError("chardev \"\(chardev)\" not found")
-            }
-            guard plan.isMultiplexed || !configuration.monitors.contains(where: { $0.chardev == chardev }) else {
-                throw OptionError("chardev '\(chardev)' is already in use", hints: ["Add mux=on to share it"])
-            }
+            try checkUse(of: chardev)
             configuration.console = chardev
         case .device(let plan):
             try add(plan)

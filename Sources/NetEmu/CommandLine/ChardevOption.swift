@@ -24,12 +24,21 @@ enum ChardevOption {
 
     /// `-chardev`: kind and id stand in the list.
     static func plan(_ text: String, location: String?) throws(OptionError) -> ChardevPlan {
-        let list = try grammar.read(text)
+        let list = try parsing(location) { () throws(OptionError) in try grammar.read(text) }
         guard let id = list["id"] else { throw OptionError("chardev: no id specified") }
-        let name = try Value.identifier(id)
+        let name = try parsing(location) { () throws(OptionError) in try Value.identifier(id) }
         guard let kind = list["backend"] else { throw OptionError("chardev: \"\(name)\" missing backend") }
         guard kinds.contains(where: { $0.word == kind }) else { throw unknown(kind) }
         return try plan(kind, id: name, list.without("backend", "id"), location: location)
+    }
+
+    /// What QEMU's monitor says behind an error in the list itself.
+    static let notParsed = "Parsing chardev args failed"
+
+    private static func parsing<T>(_ location: String?, _ body: () throws(OptionError) -> T) throws(OptionError) -> T {
+        do throws(OptionError) { return try body() } catch {
+            throw error.adding(consequence: location == nil ? notParsed : nil)
+        }
     }
 
     private static func unknown(_ kind: String) -> OptionError {
@@ -47,14 +56,16 @@ enum ChardevOption {
         var plan = ChardevPlan(id: id, kind: .null, location: location)
         switch kind {
         case "stdio":
-            let values = try standardKeys.read(keys)
+            let values = try parsing(location) { () throws(OptionError) in try standardKeys.read(keys) }
             plan.kind = .stdio(takesSignals: values.boolean("signal") == false)
             plan.isMultiplexed = values.boolean("mux") ?? false
         case "socket":
-            let values = try socketKeys.read(keys)
+            let values = try parsing(location) { () throws(OptionError) in try socketKeys.read(keys) }
             plan.kind = .socket(try socket(values))
             plan.isMultiplexed = values.boolean("mux") ?? false
-        default: plan.isMultiplexed = try nullKeys.read(keys).boolean("mux") ?? false
+        default:
+            let values = try parsing(location) { () throws(OptionError) in try nullKeys.read(keys) }
+            plan.isMultiplexed = values.boolean("mux") ?? false
         }
         return plan
     }

@@ -27,6 +27,11 @@ public struct OptionError: Error, Equatable, Sendable {
         self.location == nil ? OptionError(at: location, text, consequence: consequence, hints: hints) : self
     }
 
+    /// The same error with what does not come about because of it.
+    func adding(consequence: String?) -> OptionError {
+        OptionError(at: location, text, consequence: consequence ?? self.consequence, hints: hints)
+    }
+
     /// The lines for stderr, without their last line end.
     public var message: String {
         let place = location.map { "\($0): " } ?? ""

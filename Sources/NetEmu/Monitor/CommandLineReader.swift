@@ -162,5 +162,8 @@ struct CommandLineReader {
 
 extension EmulationError {
     /// What the human monitor prints.
-    var monitorLines: [String] { (consequence.map { [text, "Error: \($0)"] } ?? ["Error: \(text)"]) + hints }
+    var monitorLines: [String] {
+        guard let consequence else { return ["Error: \(text)"] + hints }
+        return [text] + hints + ["Error: \(consequence)"]
+    }
 }
