@@ -34,7 +34,8 @@ func example(_ name: String, imports: [Target.Dependency]) -> Target {
 /// A program under Fuzz/NAME for the border that it feeds with arbitrary bytes; its corpus is Fuzz/Corpus/NAME.
 func fuzzer(_ name: String, imports: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: "fuzz-\(name)", dependencies: imports, path: "Fuzz/\(name)", swiftSettings: strict + instrumented,
+        name: "fuzz-\(name)", dependencies: imports + ["FuzzMain"], path: "Fuzz/\(name)",
+        swiftSettings: strict + instrumented,
         linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
 }
 
@@ -129,6 +130,7 @@ let testing: [Target] = [
 ]
 
 let fuzzers: [Target] = [
+    .target(name: "FuzzMain", path: "Fuzz/Main", swiftSettings: strict + instrumented),
     fuzzer("options", imports: ["NetEmu"]),
     fuzzer("json", imports: ["NetEmu"]),
     fuzzer("shell", imports: ["GuestNode", "Virtio", "Bytes"]),

@@ -2,32 +2,25 @@
 // chunks, redirects. The first byte says in which pieces they are sent and which options curl has.
 
 import Bytes
+import FuzzMain
 import Glibc
 import GuestNode
 import NetStack
 import Virtio
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_curl_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { Curl.run(UnsafeBufferPointer(start: $0, count: $1)) }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { Curl.run($0) }
 }
 
 enum Curl {
     static let memory = try? GuestMemory(size: 16 << 20)
 
-    static func run(_ input: UnsafeBufferPointer<UInt8>) -> CInt {
-        guard let memory, let first = input.first else { return 0 }
+    static func run(_ input: UnsafeBufferPointer<UInt8>) {
+        guard let memory, let first = input.first else { return }
         let node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
         var now = Instant(nanoseconds: 1)
-        guard let listener = try? node.host.tcp.listen(on: 80) else { return 0 }
+        guard let listener = try? node.host.tcp.listen(on: 80) else { return }
         let options = ["", "-L --max-redirs 2", "-i", "-f"][Int(first & 3)]
         let session = node.run(script: "curl -m 5 \(options) http://127.0.0.1/")
         let answer = Array(input.dropFirst())
@@ -39,7 +32,6 @@ enum Curl {
             session.drainOutput { $0.count }
             now = max(now + .microseconds(100), node.nextDeadline ?? now)
         }
-        return 0
     }
 
     static func send(

@@ -3,23 +3,13 @@
 // refuses as the input says. Each input byte is an operation; some take more bytes. Whatever happens, nothing
 // traps, every turn comes to rest, and a card that is reset with clean rings passes a frame each way.
 
+import FuzzMain
 import Link
 import Virtio
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_frame_backend_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { input, size in
-        FrameBackEndFuzzer().run(UnsafeBufferPointer(start: input, count: size))
-        return 0
-    }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { FrameBackEndFuzzer().run($0) }
 }
 
 /// The link's other end: takes what it has room for and counts it.

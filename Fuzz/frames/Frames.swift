@@ -4,23 +4,13 @@
 // them. The host has a lease under way on one interface, a fixed address on the other, and sockets.
 
 import Bytes
+import FuzzMain
 import Link
 import NetStack
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_frames_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { bytes, count in
-        FrameFuzzer().run(UnsafeBufferPointer(start: bytes, count: count))
-        return 0
-    }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { FrameFuzzer().run($0) }
 }
 
 /// Heap memory that must all come back.

@@ -1,24 +1,16 @@
 // JSON from a command line or a control client: whatever the bytes are, reading ends without a trap, and what was
 // read reads as the same value when it is written. In pieces or at once makes no difference.
 
+import FuzzMain
 import NetEmu
-
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>, _ words: UnsafeMutablePointer<UnsafeMutableRawPointer>,
-    _ one: @convention(c) (UnsafePointer<UInt8>, Int) -> CInt
-) -> CInt
 
 /// What SwiftPM makes `main` of this program.
 @_cdecl("fuzz_json_main")
-public func runJSONFuzzer(_ count: CInt, _ words: UnsafeMutableRawPointer) -> CInt {
-    var count = count
-    var words = words
-    return runDriver(&count, &words, fuzzJSON)
+public func runJSONFuzzer(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words, fuzzJSON)
 }
 
-public func fuzzJSON(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    let bytes = UnsafeBufferPointer(start: data, count: size)
+func fuzzJSON(_ bytes: UnsafeBufferPointer<UInt8>) {
     var reader = JSONReader()
     var values: [JSONValue] = []
     do throws(JSONError) {
@@ -33,7 +25,6 @@ public func fuzzJSON(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     while let value = reader.next() { values.append(value) }
     for value in values { precondition(read(value.text) == value) }
     fuzzList(bytes)
-    return 0
 }
 
 private func read(_ text: String) -> JSONValue? { try? JSONReader.read(text) }

@@ -1,6 +1,7 @@
 // What people type: command lines (words between line feeds) and monitor keys. Whatever they are,
 // an answer comes, and an accepted list survives being written and read.
 
+import FuzzMain
 import NetEmu
 
 private final class NoEmulation: MonitorTarget {
@@ -24,23 +25,14 @@ private final class NoEmulation: MonitorTarget {
     func names(of kind: MonitorParameter.Names) -> [String] { ["vn0", "vn1"] }
 }
 
-@_silgen_name("LLVMFuzzerRunDriver")
-private func runDriver(
-    _ count: UnsafeMutablePointer<CInt>, _ words: UnsafeMutablePointer<UnsafeMutableRawPointer>,
-    _ one: @convention(c) (UnsafePointer<UInt8>, Int) -> CInt
-) -> CInt
-
 /// What SwiftPM makes `main` of this program.
 @_cdecl("fuzz_options_main")
-public func runOptionsFuzzer(_ count: CInt, _ words: UnsafeMutableRawPointer) -> CInt {
-    var count = count
-    var words = words
-    return runDriver(&count, &words, fuzzOptions)
+public func runOptionsFuzzer(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words, fuzzOptions)
 }
 
-public func fuzzOptions(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    let bytes = UnsafeBufferPointer(start: data, count: size)
-    guard let kind = bytes.first else { return 0 }
+func fuzzOptions(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let kind = bytes.first else { return }
     let rest = bytes.dropFirst()
     switch kind % 3 {
     case 0: fuzzCommandLine(rest)
@@ -51,7 +43,6 @@ public func fuzzOptions(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         session.receive(rest)
         precondition(!session.takeOutput().isEmpty)
     }
-    return 0
 }
 
 private func fuzzCommandLine(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) {

@@ -1,20 +1,13 @@
 // Feeds the borders of RepairHelper: the bytes of a connection that travelled, a helper's conversation, a server's. The
 // first byte of the input says which.
 
+import FuzzMain
 import Glibc
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_repair_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { input, size in
-        var bytes = ArraySlice(Array(UnsafeBufferPointer(start: input, count: size)))
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { input in
+        var bytes = ArraySlice(Array(input))
         switch (bytes.popFirst() ?? 0) % 4 {
         case 0: Travelled.read(Array(bytes))
         case 1: Travelled.make(Script(bytes))
@@ -23,7 +16,6 @@ public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutableP
             var history = ServerHistory(Script(bytes))
             history.play()
         }
-        return 0
     }
 }
 

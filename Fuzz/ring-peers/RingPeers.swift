@@ -4,24 +4,14 @@
 // operation; some take more bytes. Whatever happens, nothing traps and nothing waits, frames that are lent lie in
 // guest memory, and a driver and a device that start anew pass a frame each way.
 
+import FuzzMain
 import Link
 import Linux
 import Virtio
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_ring_peers_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { input, size in
-        RingPeersFuzzer(UnsafeBufferPointer(start: input, count: size))?.run()
-        return 0
-    }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { RingPeersFuzzer($0)?.run() }
 }
 
 final class RingPeersFuzzer {

@@ -3,28 +3,21 @@
 // longer than a fixed number of turns.
 
 import Bytes
+import FuzzMain
 import Glibc
 import GuestNode
 import Virtio
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_shell_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { Shell.run(UnsafeBufferPointer(start: $0, count: $1)) }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { Shell.run($0) }
 }
 
 enum Shell {
     static let memory = try? GuestMemory(size: 4 << 20)
 
-    static func run(_ input: UnsafeBufferPointer<UInt8>) -> CInt {
-        guard let memory, let first = input.first else { return 0 }
+    static func run(_ input: UnsafeBufferPointer<UInt8>) {
+        guard let memory, let first = input.first else { return }
         let node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
         let rest = Array(input.dropFirst())
         var now = Instant(nanoseconds: 1)
@@ -42,7 +35,6 @@ enum Shell {
             }
         }
         node.console.drainOutput { $0.count }
-        return 0
     }
 
     static func turn(_ node: Node, _ now: inout Instant) {

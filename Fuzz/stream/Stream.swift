@@ -3,25 +3,15 @@
 // gets the frames that a simple reading of the bytes gives, once and in order, and the connection ends just
 // when that reading does.
 
+import FuzzMain
 import Glibc
 import Link
 import Linux
 import Netdevs
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_stream_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { input, size in
-        StreamFuzzer().run(UnsafeBufferPointer(start: input, count: size))
-        return 0
-    }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { StreamFuzzer().run($0) }
 }
 
 /// The card's end: takes what it has room for.

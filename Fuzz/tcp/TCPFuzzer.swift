@@ -3,24 +3,16 @@
 // and time passes: no connection, no byte of buffer and no timer may be left.
 
 import Bytes
+import FuzzMain
 import Glibc
 import Link
 import NetStack
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_tcp_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { bytes, length in
-        let session = FuzzedSession(UnsafeBufferPointer(start: bytes, count: length))
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { input in
+        let session = FuzzedSession(input)
         session.run()
-        return 0
     }
 }
 

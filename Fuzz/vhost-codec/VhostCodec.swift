@@ -2,21 +2,14 @@
 // must be the same value after another way over the wire. The first byte of the input says in which
 // pieces the rest arrives, the second how many descriptors come with the first piece.
 
+import FuzzMain
 import Glibc
 import Linux
 import VhostUser
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_vhost_codec_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { VhostCodec.run(UnsafeBufferPointer(start: $0, count: $1)) }
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { VhostCodec.run($0) }
 }
 
 enum VhostCodec {
@@ -24,12 +17,11 @@ enum VhostCodec {
         SharedDescriptor(FileDescriptor(owning: open("/dev/null", O_RDONLY | O_CLOEXEC)))
     }
 
-    static func run(_ input: UnsafeBufferPointer<UInt8>) -> CInt {
-        guard input.count > 2 else { return 0 }
+    static func run(_ input: UnsafeBufferPointer<UInt8>) {
+        guard input.count > 2 else { return }
         for direction in [MessageHeader.Direction.requests, .replies] {
             receive(Array(input.dropFirst(2)), piece: Int(input[0]) + 1, descriptors: Int(input[1]) % 10, direction)
         }
-        return 0
     }
 
     static func receive(_ bytes: [UInt8], piece: Int, descriptors count: Int, _ direction: MessageHeader.Direction) {

@@ -3,25 +3,17 @@
 // sends must be messages, a closed connection stays closed, and time must let it come to rest.
 
 import Bytes
+import FuzzMain
 import Glibc
 import Linux
 import VhostUser
 import Virtio
 
-@_silgen_name("LLVMFuzzerRunDriver")
-func runDriver(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
-) -> CInt
-
 @_cdecl("fuzz_vhost_frontend_main")
-public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
-    var (count, arguments) = (count, arguments)
-    return runDriver(&count, &arguments) { input, size in
-        var history = History(UnsafeBufferPointer(start: input, count: size))
+public func main(_ count: CInt, _ words: FuzzWords?) -> CInt {
+    fuzzMain(count, words) { input in
+        var history = History(input)
         history.play()
-        return 0
     }
 }
 
