@@ -160,13 +160,8 @@ final class FrameBackEndFuzzer {
 
     @discardableResult
     private func deliver(_ length: Int) -> Int {
-        [UInt8](repeating: 7, count: max(14, length)).withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { segment in
-                let view = FrameView(segments: UnsafeBufferPointer(start: segment, count: 1), length: bytes.count)
-                return withUnsafePointer(to: view) {
-                    link.send(UnsafeBufferPointer(start: $0, count: 1), from: .netdev)
-                }
-            }
+        [UInt8](repeating: 7, count: max(14, length)).withUnsafeBytes {
+            FrameView.withOneSpan($0) { link.send($0, from: .netdev) }
         }
     }
 

@@ -56,12 +56,7 @@ final class FuzzCard: FramePort {
     }
 
     private func deliver(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { segment in
-                let view = FrameView(segments: UnsafeBufferPointer(start: segment, count: 1), length: bytes.count)
-                withUnsafePointer(to: view) { _ = link.send(UnsafeBufferPointer(start: $0, count: 1), from: .netdev) }
-            }
-        }
+        _ = bytes.withUnsafeBytes { FrameView.withOneSpan($0) { link.send($0, from: .netdev) } }
     }
 
     func take(_ lent: UnsafeBufferPointer<FrameView>) -> Int {

@@ -92,11 +92,8 @@ final class StreamFuzzer {
     }
 
     private func sendFrame(_ length: Int) {
-        [UInt8](repeating: 1, count: length).withUnsafeBytes { bytes in
-            withUnsafePointer(to: bytes) { segment in
-                let view = FrameView(segments: UnsafeBufferPointer(start: segment, count: 1), length: length)
-                withUnsafePointer(to: view) { _ = link.send(UnsafeBufferPointer(start: $0, count: 1), from: .card) }
-            }
+        _ = [UInt8](repeating: 1, count: length).withUnsafeBytes {
+            FrameView.withOneSpan($0) { link.send($0, from: .card) }
         }
     }
 

@@ -56,11 +56,6 @@ extension Host {
 
     /// Lends bytes that lie in one piece as a frame.
     static func withView(of bytes: UnsafeRawBufferPointer, _ body: (FrameView) -> Void) {
-        withUnsafePointer(to: bytes) { pointer in
-            body(
-                FrameView(
-                    segments: UnsafeBufferPointer(start: pointer, count: 1), length: bytes.count,
-                    offload: Offload(isChecksumValid: true)))
-        }
+        FrameView.withOneSpan(bytes, offload: Offload(isChecksumValid: true)) { body($0[0]) }
     }
 }

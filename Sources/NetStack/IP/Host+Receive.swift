@@ -126,10 +126,7 @@ extension Host {
         case .refused: interface.counters.fragmentsDropped &+= 1
         case .complete(let packet):
             packet.withUnsafeBytes { bytes in
-                withUnsafePointer(to: bytes) { pointer in
-                    let frame = FrameView(segments: UnsafeBufferPointer(start: pointer, count: 1), length: bytes.count)
-                    deliverReassembled(frame, interface, now)
-                }
+                FrameView.withOneSpan(bytes) { deliverReassembled($0[0], interface, now) }
             }
         }
     }

@@ -20,18 +20,7 @@ struct TCPPayload {
 
     /// Adds the payload to a checksum, span by span.
     func add(to sum: inout InternetChecksum) {
-        var skip = offset
-        var left = count
-        for span in frame.segments where left > 0 {
-            if skip >= span.count {
-                skip &-= span.count
-                continue
-            }
-            let piece = min(span.count &- skip, left)
-            sum.add(UnsafeRawBufferPointer(rebasing: span[skip..<skip &+ piece]))
-            left &-= piece
-            skip = 0
-        }
+        frame.add(count, from: offset, to: &sum)
     }
 }
 
