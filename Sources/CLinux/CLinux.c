@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,24 @@ int ne_open(const char *path, int flags, mode_t mode) { return result(open(path,
 
 int ne_openat(int dir, const char *path, int flags, mode_t mode) {
     return result(openat(dir, path, flags | O_CLOEXEC, mode));
+}
+
+int ne_open_directory(int dir, const char *path) {
+    return result(openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+int ne_is_procfs(int fd) {
+    struct statfs found;
+    return fstatfs(fd, &found) == 0 && found.f_type == 0x9fa0;
+}
+
+ssize_t ne_read_link(int link, char *room, size_t size) {
+    ssize_t length = readlinkat(link, "", room, size);
+    return length < 0 ? -errno : length;
+}
+
+int ne_open_place(int dir, const char *path) {
+    return result(openat(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
 typedef union {

@@ -77,7 +77,7 @@ public final class PasstSupervisor {
 
     /// Connects to it; after `ready`. A hung passt can be connected to as well, once; then it is EAGAIN.
     public func connect() throws(SystemError) -> FileDescriptor {
-        try UnixSocket.connect(to: files.socket, in: directory.raw)
+        try UnixSocket.connect(to: directory.path + "/" + files.socket)
     }
 
     // MARK: the machine's actions

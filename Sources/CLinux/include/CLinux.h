@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include "CLinuxRepair.h"
 
+#include "CLinuxConfinement.h"
 #include "CLinuxProcess.h"
 
 #pragma clang assume_nonnull begin
@@ -73,6 +74,10 @@ int ne_pidfd_open(pid_t pid);
 int ne_close_range(unsigned int first, unsigned int last);
 int ne_open(const char *path, int flags, mode_t mode);
 int ne_openat(int dir, const char *path, int flags, mode_t mode);
+int ne_open_directory(int dir, const char *path);    // O_PATH
+int ne_open_place(int dir, const char *path);        // O_PATH, and a symbolic link itself
+int ne_is_procfs(int fd);                            // 1, 0
+ssize_t ne_read_link(int link, char *room, size_t size);  // of a link opened with ne_open_place; length, or -errno
 
 // ---- ancillary data ----
 

@@ -2,6 +2,7 @@
 #ifndef NETEMU_CLINUX_PROCESS_H
 #define NETEMU_CLINUX_PROCESS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -58,6 +59,11 @@ pid_t ne_peek_exit(void);                   // pid of some child that has ended,
 void ne_reset_signals(void);                // every disposition to the default, none blocked
 int ne_unignore_signal(int signal);         // an ignored signal gets its default again
 int ne_remove_contents(int directory, int depth);  // everything below, `depth` levels; 0 or -errno
+
+// ---- argv (arguments.c) ----
+
+int ne_argument_count(void);
+const char *_Nullable ne_argument(int index);  // NULL outside of it
 
 // ---- terminal ----
 

@@ -9,7 +9,7 @@ public enum ExecutablePath {
     /// The absolute path of `program`: searched in PATH when it has no slash, else taken from the working directory.
     /// - Throws: ENOENT or EACCES about `program`.
     public static func resolve(_ program: String, searchPath: String? = environmentPath) throws(SystemError) -> String {
-        guard !program.contains("/") else { return try absolute(program) }
+        guard !program.utf8.contains(UInt8(ascii: "/")) else { return try absolute(program) }
         var code = ENOENT
         for directory in (searchPath ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":") where !program.isEmpty {
             let candidate = "\(directory)/\(program)"
@@ -21,22 +21,22 @@ public enum ExecutablePath {
     }
 
     /// PATH of this process.
-    public static var environmentPath: String? { getenv("PATH").map { String(cString: $0) } }
+    public static var environmentPath: String? { getenv("PATH").map { String(systemText: $0) } }
 
     private static func absolute(_ path: String) throws(SystemError) -> String {
         let problem = obstacle(path)
         guard problem == 0 else { throw SystemError(call: "exec", code: problem, subject: path) }
-        guard !path.hasPrefix("/") else { return path }
+        guard path.utf8.first != UInt8(ascii: "/") else { return path }
         guard let here = getcwd(nil, 0) else { throw SystemError(call: "getcwd", code: errno) }
         defer { free(here) }
-        return String(cString: here) + "/" + path
+        return String(systemText: here) + "/" + path
     }
 
     /// 0, or why `path` cannot be executed.
     private static func obstacle(_ path: String) -> CInt {
         var info = stat()
-        guard stat(path, &info) == 0 else { return errno }
-        guard info.st_mode & S_IFMT == S_IFREG, access(path, X_OK) == 0 else { return EACCES }
+        guard stat(path.systemPath, &info) == 0 else { return errno }
+        guard info.st_mode & S_IFMT == S_IFREG, access(path.systemPath, X_OK) == 0 else { return EACCES }
         return 0
     }
 }

@@ -11,7 +11,8 @@ public enum SmallFile {
         throws(SystemError) -> [UInt8]
     {
         let file = FileDescriptor(
-            owning: try check(ne_openat(directory ?? AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0), "open", path))
+            owning: try check(ne_openat(directory ?? AT_FDCWD, path.systemPath, O_RDONLY | O_NONBLOCK, 0), "open", path)
+        )
         var bytes = [UInt8](repeating: 0, count: max(0, limit))
         var length = 0
         while length < bytes.count {
@@ -29,7 +30,8 @@ public enum SmallFile {
         throws(SystemError)
     {
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW
-        let file = FileDescriptor(owning: try check(ne_openat(directory ?? AT_FDCWD, path, flags, mode), "open", path))
+        let file = FileDescriptor(
+            owning: try check(ne_openat(directory ?? AT_FDCWD, path.systemPath, flags, mode), "open", path))
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { writeSome(file.raw, $0) }
@@ -39,7 +41,7 @@ public enum SmallFile {
 
     /// Removes a file; one that is not there is no error.
     public static func remove(_ path: String, in directory: CInt? = nil) throws(SystemError) {
-        guard unlinkat(directory ?? AT_FDCWD, path, 0) != 0, errno != ENOENT else { return }
+        guard unlinkat(directory ?? AT_FDCWD, path.systemPath, 0) != 0, errno != ENOENT else { return }
         throw SystemError(call: "unlink", code: errno, subject: path)
     }
 }

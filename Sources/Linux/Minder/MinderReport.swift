@@ -47,7 +47,7 @@ package enum MinderReport: Equatable {
 
     private static func reading(_ message: MinderMessage, words: [String]) -> MinderReport? {
         switch (message.kind, words.count) {
-        case (16, 1) where words[0].hasPrefix("/"): .ready(path: words[0])
+        case (16, 1) where words[0].utf8.first == UInt8(ascii: "/"): .ready(path: words[0])
         case (17, 2): .cannotPrepare(SystemError(call: words[0], code: message.value, subject: words[1]))
         case (18, 0) where message.value > 0: .started(id: message.id, pid: message.value)
         case (19, 2): error(message, words).map { .failed(id: message.id, $0) }

@@ -121,7 +121,7 @@ enum SpawnLimit {
         let length = request.path.utf8.count + request.arguments.reduce(0) { $0 + $1.utf8.count + 1 }
         guard request.arguments.count <= words, length <= bytes else { throw .tooLarge("the command line") }
         guard request.placements.count <= placements else { throw .tooLarge("the list of descriptors") }
-        guard !request.arguments.isEmpty, request.path.hasPrefix("/") else {
+        guard !request.arguments.isEmpty, request.path.utf8.first == UInt8(ascii: "/") else {
             throw .refused("a program needs an absolute path and a name")
         }
         guard !request.arguments.contains(where: { $0.utf8.contains(0) }) else {

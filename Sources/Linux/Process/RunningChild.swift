@@ -45,14 +45,15 @@ final class RunningChild {
 
     private static func start(_ request: SpawnRequest, _ placements: [DescriptorPlacement]) throws(SystemError) -> pid_t
     {
-        let words = request.arguments.map { strdup($0) }
+        let words = request.arguments.map { strdup($0.systemPath) }
         defer { for word in words { free(word) } }
         let places = placements.map { ne_placement(source: $0.source, target: $0.target) }
         var stage: CInt = 0
-        let pid = request.path.withCString { path in
+        let pid = request.path.systemPath.withUnsafeBufferPointer { path in
             (words + [nil]).withUnsafeBufferPointer { argv in
                 places.withUnsafeBufferPointer { places -> pid_t in
-                    guard let words = argv.baseAddress, let first = places.baseAddress else { return -EINVAL }
+                    guard let path = path.baseAddress, let words = argv.baseAddress, let first = places.baseAddress
+                    else { return -EINVAL }
                     var program = ne_program(
                         path: path, argv: words, directory: request.directory ?? -1, placements: first,
                         placement_count: places.count, own_group: request.hasOwnGroup ? 1 : 0)

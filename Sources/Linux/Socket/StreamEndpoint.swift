@@ -103,7 +103,7 @@ public final class StreamEndpoint {
         retry = nil
         if let watch { reactor.remove(watch) }
         watch = nil
-        if listener != nil, case .unix(let unix) = address, !unix.isAbstract { unlink(unix.path) }
+        if listener != nil, case .unix(let unix) = address, !unix.isAbstract { unlink(unix.path.systemPath) }
         listener = nil
         state = .idle
         onEvent = nil

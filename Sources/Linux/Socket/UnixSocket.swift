@@ -38,7 +38,7 @@ public enum UnixSocket {
     {
         let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
         try withShortPath(path, in: directory) { short throws(SystemError) in
-            _ = try check(ne_unix_connect(socket.raw, short), "connect", path)
+            _ = try check(ne_unix_connect(socket.raw, short.systemPath), "connect", path)
         }
         return socket
     }
@@ -50,8 +50,10 @@ public enum UnixSocket {
     ) throws(SystemError) -> FileDescriptor {
         let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
         try withShortPath(path, in: directory) { short throws(SystemError) in
-            var code = ne_unix_bind(socket.raw, short)
-            if code == -EADDRINUSE, isStale(short, kind), unlink(short) == 0 { code = ne_unix_bind(socket.raw, short) }
+            var code = ne_unix_bind(socket.raw, short.systemPath)
+            if code == -EADDRINUSE, isStale(short, kind), unlink(short.systemPath) == 0 {
+                code = ne_unix_bind(socket.raw, short.systemPath)
+            }
             _ = try check(code, "bind", path)
         }
         if kind != .datagrams, Glibc.listen(socket.raw, backlog) != 0 {
@@ -62,19 +64,21 @@ public enum UnixSocket {
 
     /// Connects to a name of the abstract name space, which is the network namespace's.
     /// - Parameter isTight: the address ends with the name; otherwise zeros fill it up.
-    public static func connect(toAbstract name: String, isTight: Bool = true) throws(SystemError) -> FileDescriptor {
-        let socket = FileDescriptor(owning: try check(ne_unix_socket(UnixSocketKind.stream.number), "socket"))
-        _ = try check(ne_unix_connect_abstract(socket.raw, name, isTight ? 1 : 0), "connect", "@" + name)
+    public static func connect(toAbstract name: String, isTight: Bool = true, kind: UnixSocketKind = .stream)
+        throws(SystemError) -> FileDescriptor
+    {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
+        _ = try check(ne_unix_connect_abstract(socket.raw, name.systemPath, isTight ? 1 : 0), "connect", "@" + name)
         return socket
     }
 
     /// Listens at a name of the abstract name space; it is free again when the socket is closed.
-    public static func listen(atAbstract name: String, isTight: Bool = true, backlog: CInt = 16)
-        throws(SystemError) -> FileDescriptor
-    {
-        let socket = FileDescriptor(owning: try check(ne_unix_socket(UnixSocketKind.stream.number), "socket"))
-        _ = try check(ne_unix_bind_abstract(socket.raw, name, isTight ? 1 : 0), "bind", "@" + name)
-        guard Glibc.listen(socket.raw, backlog) == 0 else {
+    public static func listen(
+        atAbstract name: String, isTight: Bool = true, kind: UnixSocketKind = .stream, backlog: CInt = 16
+    ) throws(SystemError) -> FileDescriptor {
+        let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
+        _ = try check(ne_unix_bind_abstract(socket.raw, name.systemPath, isTight ? 1 : 0), "bind", "@" + name)
+        guard kind == .datagrams || Glibc.listen(socket.raw, backlog) == 0 else {
             throw SystemError(call: "listen", code: errno, subject: "@" + name)
         }
         return socket
@@ -101,6 +105,8 @@ public enum UnixSocket {
         return PeerCredentials(pid: found.pid, uid: found.uid, gid: found.gid)
     }
 
+    private static let slash = UInt8(ascii: "/")
+
     /// An address is 108 bytes with its final zero.
     static let longestPath = 107
 
@@ -108,25 +114,27 @@ public enum UnixSocket {
     private static func withShortPath(
         _ path: String, in directory: CInt?, _ body: (String) throws(SystemError) -> Void
     ) throws(SystemError) {
-        let isRelative = directory != nil && !path.hasPrefix("/")
-        if !isRelative, path.utf8.count <= longestPath { return try body(path) }
-        if isRelative, let directory, !path.contains("/") { return try body("/proc/self/fd/\(directory)/\(path)") }
-        let cut = path.lastIndex(of: "/")
+        let isRelative = directory != nil && path.utf8.first != slash
+        if !isRelative, path.systemBytes.count <= longestPath { return try body(path) }
+        if isRelative, let directory, !path.utf8.contains(slash) {
+            return try body("/proc/self/fd/\(directory)/\(path)")
+        }
+        let cut = path.utf8.lastIndex(of: slash)
         let parent = cut.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let name = cut.map { String(path[path.index(after: $0)...]) } ?? path
+        let name = cut.map { String(path[path.utf8.index(after: $0)...]) } ?? path
         let opened = FileDescriptor(
             owning: try check(
-                ne_openat(directory ?? AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0), "open", parent))
+                ne_openat(directory ?? AT_FDCWD, parent.systemPath, O_RDONLY | O_DIRECTORY, 0), "open", parent))
         try body("/proc/self/fd/\(opened.raw)/\(name)")
     }
 
     /// A socket that refuses connections has no listener any more.
     private static func isStale(_ path: String, _ kind: UnixSocketKind) -> Bool {
         var info = stat()
-        guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        guard lstat(path.systemPath, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
         let probe = ne_unix_socket(kind.number)
         guard probe >= 0 else { return false }
         defer { close(probe) }
-        return ne_unix_connect(probe, path) == -ECONNREFUSED
+        return ne_unix_connect(probe, path.systemPath) == -ECONNREFUSED
     }
 }

@@ -3,6 +3,7 @@
 
 import Glibc
 import Link
+import Linux
 
 enum Value {
     static let sizeHints = [
@@ -82,7 +83,7 @@ enum Value {
     /// `~/x` is `$HOME/x`: a shell expands it at the start of a word only, not after `path=`.
     static func path(_ text: String) -> String {
         guard text.hasPrefix("~/"), let home = getenv("HOME") else { return text }
-        return String(cString: home) + text.dropFirst(1)
+        return String(systemText: home) + text.dropFirst(1)
     }
 
     /// Bytes as QEMU would take them back: `128M`.

@@ -3,6 +3,7 @@
 // waits keeps this session waiting, and no other: what is typed meanwhile comes after it.
 
 import GuestNode
+import Linux
 
 /// A monitor on one character stream.
 package final class MonitorSession {
@@ -105,7 +106,7 @@ package final class MonitorSession {
         }
     }
 
-    private func print(_ line: String) { output += Array(line.utf8) + [13, 10] }
+    private func print(_ line: String) { output += line.systemBytes + [13, 10] }
 
     private func execute(_ line: String) {
         do throws(MonitorComplaint) {

@@ -73,7 +73,7 @@ final class Emulation {
             console.show(terminal)
             self.console = console
         }
-        let prompt = getenv("NETEMU_PROMPT").map { String(cString: $0) } ?? "(netemu) "
+        let prompt = getenv("NETEMU_PROMPT").map { String(systemText: $0) } ?? "(netemu) "
         for plan in configuration.monitors {
             let (device, isShared) = try chardevs.take(plan.chardev)
             let monitor = MonitorUser(MonitorSession(target: machine, prompt: prompt), device, isShared: isShared)
