@@ -3,7 +3,7 @@
 import Glibc
 import Linux
 
-/// How long a search may last: a number of tries `Patience.step` apart, so that no clock is needed.
+/// How long a search may last: a number of steps of so many milliseconds that were waited, so that no clock is needed.
 struct Patience {
     static let step = 20
     /// Nil: the caller's default.
@@ -23,6 +23,8 @@ struct SearchFailure: Error, Equatable {
 struct ServerSearch {
     let path: String
     let patience: Patience
+    /// Steps between two looks at a path, at most.
+    private static let longestPause = 10
     /// A daemon waits for ever where nothing else was asked.
     let isDaemon: Bool
 
@@ -33,6 +35,7 @@ struct ServerSearch {
 
     func find() throws(SearchFailure) -> FileDescriptor {
         var left = patience.steps ?? (isDaemon ? Int.max : 0)
+        var pauseSteps = 1
         while true {
             switch kind() {
             case .directory: return try findInDirectory()
@@ -46,14 +49,15 @@ struct ServerSearch {
                     }
                 }
             }
-            left -= 1
-            pause(milliseconds: Patience.step)
+            pause(milliseconds: min(pauseSteps, left) * Patience.step)
+            left -= min(pauseSteps, left)
+            pauseSteps = min(pauseSteps * 2, Self.longestPause)
         }
     }
 
     private func kind() -> Kind {
         var status = stat()
-        guard stat(path, &status) == 0 else { return .absent(errno) }
+        guard stat(path.systemPath, &status) == 0 else { return .absent(errno) }
         switch status.st_mode & S_IFMT {
         case S_IFSOCK: return .socket
         case S_IFDIR: return .directory
@@ -62,26 +66,50 @@ struct ServerSearch {
     }
 
     /// Takes the first name ending in `.repair` that answers. A name that refuses may be a dead server's, or one
-    /// that is bound and does not listen yet: it is asked again.
+    /// that is bound and does not listen yet: it is asked again, ever more rarely.
     private func findInDirectory() throws(SearchFailure) -> FileDescriptor {
-        do {
+        do throws(SystemError) {
             let watch = try DirectoryWatch(path)
-            var left = patience.steps ?? Int.max
+            var schedule = RetrySchedule()
+            for name in try candidates(watch.names()) { schedule.appeared(name, at: 0) }
+            var now = 0
             while true {
-                for name in try watch.names().sorted() where name.hasSuffix(".repair") {
-                    if let socket = try? UnixSocket.connect(to: name, in: watch.directory.raw) { return socket }
+                if let socket = ask(&schedule, now) { return socket }
+                let left = patience.steps.map { $0 - now }
+                guard left ?? 1 > 0 else { break }
+                let pause = [schedule.next.map { max(1, $0 - now) }, left].compactMap { $0 }.min()
+                if let arrival = try watch.wait(milliseconds: pause.map { $0 * Patience.step }) {
+                    now += 1
+                    for name in try candidates(names(of: arrival, watch)) { schedule.appeared(name, at: now) }
+                } else {
+                    now += pause ?? 0
                 }
-                guard left > 0 else {
-                    throw SearchFailure(text: "no name ending in .repair in \(path) is a socket that answers")
-                }
-                left -= 1
-                try watch.wait(milliseconds: Patience.step)
             }
-        } catch let error as SearchFailure {
-            throw error
         } catch {
             throw SearchFailure(text: "\(error)")
         }
+        throw SearchFailure(text: "no name ending in .repair in \(path) is a socket that answers")
+    }
+
+    private func names(of arrival: DirectoryWatch.Arrival, _ watch: borrowing DirectoryWatch) throws(SystemError)
+        -> [String]
+    {
+        switch arrival {
+        case .names(let names): names
+        case .lost: try watch.names()
+        }
+    }
+
+    private func candidates(_ names: [String]) -> [String] { names.filter { $0.hasSuffix(".repair") }.sorted() }
+
+    /// Asks every name that is due.
+    private func ask(_ schedule: inout RetrySchedule, _ now: Int) -> FileDescriptor? {
+        for name in schedule.take(at: now) {
+            do throws(SystemError) { return try UnixSocket.connect(to: path + "/" + name) } catch {
+                if error.code == ENOENT { schedule.forget(name) } else { schedule.failed(name, at: now) }
+            }
+        }
+        return nil
     }
 }
 

@@ -5,15 +5,25 @@ import Glibc
 
 /// Watches a directory for names that appear, and lists those that are there.
 public struct DirectoryWatch: ~Copyable {
+    /// What happened while it was waited.
+    public enum Arrival: Equatable, Sendable {
+        /// These names appeared, in this order.
+        case names([String])
+        /// More than the kernel kept: list again.
+        case lost
+    }
+
     private let inotify: FileDescriptor
     /// The directory, for names relative to it.
     public let directory: FileDescriptor
 
     /// Throws when there is no such directory, or no inotify instance is left.
     public init(_ path: String) throws(SystemError) {
-        let directory = FileDescriptor(owning: try check(ne_open(path, O_RDONLY | O_DIRECTORY, 0), "open", path))
+        let directory = FileDescriptor(
+            owning: try check(ne_open(path.systemPath, O_RDONLY | O_DIRECTORY, 0), "open", path))
         let inotify = FileDescriptor(owning: inotify_init1(CInt(IN_CLOEXEC | IN_NONBLOCK)))
-        guard inotify.raw >= 0, inotify_add_watch(inotify.raw, path, UInt32(IN_CREATE) | UInt32(IN_MOVED_TO)) >= 0
+        guard inotify.raw >= 0,
+            inotify_add_watch(inotify.raw, path.systemPath, UInt32(IN_CREATE) | UInt32(IN_MOVED_TO)) >= 0
         else { throw SystemError(call: "inotify", code: errno, subject: path) }
         self.directory = directory
         self.inotify = inotify
@@ -22,21 +32,47 @@ public struct DirectoryWatch: ~Copyable {
     /// Every name in the directory now, in no order.
     public func names() throws(SystemError) -> [String] {
         lseek(directory.raw, 0, SEEK_SET)
-        var names: [String] = []
-        let status = withUnsafeMutablePointer(to: &names) { names in
-            ne_list_directory(directory.raw, names) { context, name in
-                context?.assumingMemoryBound(to: [String].self).pointee.append(String(cString: name))
-            }
-        }
-        _ = try check(status, "getdents64")
-        return names
+        return try directoryNames(directory.raw)
     }
 
-    /// Waits until a name may have appeared, at most `milliseconds` (nil: for ever). Events are swallowed: list again.
-    public func wait(milliseconds: Int?) throws(SystemError) {
-        guard try waitReadable(inotify.raw, milliseconds: milliseconds) else { return }
-        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { room in
-            while read(inotify.raw, room.baseAddress, room.count) > 0 {}
+    /// Waits until a name appears, at most `milliseconds` (nil: for ever); nil when none did.
+    public func wait(milliseconds: Int?) throws(SystemError) -> Arrival? {
+        guard try waitReadable(inotify.raw, milliseconds: milliseconds) else { return nil }
+        return withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 8) { room in
+            var names: [String] = []
+            while true {
+                let count = read(inotify.raw, room.baseAddress, room.count)
+                guard count > 0 else { return .names(names) }
+                guard let found = Self.names(in: UnsafeRawBufferPointer(rebasing: room[..<count])) else { return .lost }
+                names += found
+            }
         }
     }
+
+    /// The names of events: wd, mask, cookie and length, 32 bits each, then the name with zeros behind it.
+    private static func names(in events: UnsafeRawBufferPointer) -> [String]? {
+        var names: [String] = []
+        var rest = events
+        while rest.count >= 16 {
+            let mask = rest.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+            if mask & UInt32(IN_Q_OVERFLOW) != 0 { return nil }
+            let length = min(Int(rest.loadUnaligned(fromByteOffset: 12, as: UInt32.self)), rest.count - 16)
+            let name = rest[16..<16 + length].prefix { $0 != 0 }
+            if !name.isEmpty { names.append(String(systemBytes: name)) }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(16 + length))
+        }
+        return names
+    }
+}
+
+/// The names in an open directory from where it is read, `.` and `..` among them.
+func directoryNames(_ directory: CInt) throws(SystemError) -> [String] {
+    var names: [String] = []
+    let status = withUnsafeMutablePointer(to: &names) { names in
+        ne_list_directory(directory, names) { context, name in
+            context?.assumingMemoryBound(to: [String].self).pointee.append(String(systemText: name))
+        }
+    }
+    _ = try check(status, "getdents64")
+    return names
 }
