@@ -41,7 +41,10 @@ public final class FrameDump: FrameWatcher {
     private static let flushBytes = 256 << 10
     private let options: Options
     private let file: FileDescriptor
-    private let atEndOfTurn: (@escaping () -> Void) -> Void
+    private unowned let reactor: Reactor
+    /// A pipe that is full: what the buffer has no room for is lost until it takes bytes again.
+    private var watch: WatchID?
+    private var lost: UInt64 = 0
     private var buffer: [UInt8] = []
     private var isFlushScheduled = false
     private var isBroken = false
@@ -52,21 +55,24 @@ public final class FrameDump: FrameWatcher {
     /// Told once, when the file takes no more.
     public var onFailure: ((SystemError) -> Void)?
 
-    /// Creates the file, or empties it.
-    public init(
-        _ path: String, _ options: Options, atEndOfTurn: @escaping (@escaping () -> Void) -> Void
-    ) throws(SystemError) {
+    /// Told when the reader of a pipe is late (0), and how many frames were lost once it has caught up.
+    public var onLoss: ((UInt64) -> Void)?
+
+    /// Creates the file, for its owner only, or empties it. A FIFO needs a reader already: without one it is ENXIO.
+    public init(_ path: String, _ options: Options, on reactor: Reactor) throws(SystemError) {
         self.options = options
-        self.atEndOfTurn = atEndOfTurn
-        file = FileDescriptor(
-            owning: try check(ne_open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644), "open", path))
+        self.reactor = reactor
+        file = try OutputFile.open(path, O_WRONLY, mode: 0o600, empties: true)
         buffer.reserveCapacity(Self.flushBytes + (128 << 10))
         buffer += options.format.fileHeader(interface: options.interface, longest: options.longest)
         // Not now: the owner is not listening yet.
         scheduleFlush()
     }
 
-    deinit { flush() }
+    deinit {
+        flush()
+        if let watch { reactor.remove(watch) }
+    }
 
     /// Keeps the frames that are wanted for the end of the turn.
     public func saw(_ frames: UnsafeBufferPointer<FrameView>, from end: LinkEnd) {
@@ -75,16 +81,32 @@ public final class FrameDump: FrameWatcher {
         clock_gettime(CLOCK_REALTIME, &time)
         let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
         // The guest's view: what it sends is outbound.
-        for frame in frames { append(frame, now, end == .card ? .outbound : .inbound) }
-        self.frames &+= UInt64(frames.count)
+        var taken = 0
+        for frame in frames where hasRoom(frame) {
+            append(frame, now, end == .card ? .outbound : .inbound)
+            taken += 1
+        }
+        self.frames &+= UInt64(taken)
+        if taken < frames.count { lose(UInt64(frames.count - taken)) }
+        guard watch == nil else { return }
         if buffer.count >= Self.flushBytes { return flush() }
         scheduleFlush()
+    }
+
+    /// While a pipe is full the buffer holds this much and no more.
+    private func hasRoom(_ frame: FrameView) -> Bool {
+        watch == nil || buffer.count + min(frame.length, Int(options.longest)) <= Self.flushBytes
+    }
+
+    private func lose(_ count: UInt64) {
+        if lost == 0 { onLoss?(0) }
+        lost &+= count
     }
 
     private func scheduleFlush() {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
-        atEndOfTurn { [weak self] in self?.flush() }
+        reactor.atEndOfTurn { [weak self] in self?.flush() }
     }
 
     private func wants(_ end: LinkEnd) -> Bool {
@@ -112,11 +134,48 @@ public final class FrameDump: FrameWatcher {
             }
             if count > 0 {
                 done += count
+            } else if errno == EAGAIN {
+                buffer.removeFirst(done)
+                return waitForRoom()
             } else if errno != EINTR {
                 isBroken = true
                 onFailure?(SystemError(call: "write", code: errno))
             }
         }
         buffer.removeAll(keepingCapacity: true)
+        caughtUp()
+    }
+
+    private func waitForRoom() {
+        guard watch == nil else { return }
+        do throws(SystemError) {
+            watch = try reactor.watch(file.raw, for: .writable) { [weak self] _ in self?.flush() }
+        } catch {
+            isBroken = true
+            onFailure?(error)
+        }
+    }
+
+    private func caughtUp() {
+        if let watch { reactor.remove(watch) }
+        watch = nil
+        guard lost > 0 else { return }
+        onLoss?(lost)
+        lost = 0
+    }
+
+    /// Writes the rest; a pipe that is full has so long to take it.
+    public func finish(milliseconds: Int) {
+        let deadline = ne_monotonic_ns() &+ UInt64(max(0, milliseconds)) * 1_000_000
+        flush()
+        while watch != nil, ne_monotonic_ns() < deadline {
+            var entry = pollfd(fd: file.raw, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&entry, 1, 10)
+            flush()
+        }
+        guard watch != nil else { return }
+        // A record that was cut is of no use.
+        buffer.removeAll()
+        caughtUp()
     }
 }

@@ -73,13 +73,15 @@ private final class DumpScript {
     let card = ScriptedPort()
     let netdev = ScriptedPort()
     let dump: FrameDump
+    let reactor: Reactor
 
     init(_ path: String, _ format: CaptureFormat, longest: UInt32 = 65536, direction: FrameDump.Direction = .all) throws
     {
         link = FrameLink(atEndOfTurn: turn.door)
+        reactor = try Reactor()
         dump = try FrameDump(
             path, FrameDump.Options(format: format, longest: longest, direction: direction, interface: "n0"),
-            atEndOfTurn: turn.door)
+            on: reactor)
         link.connect(card, at: .card)
         link.connect(netdev, at: .netdev)
         link.add(dump)
@@ -91,7 +93,12 @@ private final class DumpScript {
             let frame = testFrame([14, 60, 61, 1514, 9000][number], number)
             #expect(link.send([frame], pieces: 3, from: number % 2 == 0 ? .card : .netdev) == 1)
         }
+        turnOver()
+    }
+
+    func turnOver() {
         turn.run()
+        try? reactor.turn(maxWaitNanoseconds: 0)
     }
 }
 
@@ -173,7 +180,7 @@ struct FrameDumpTests {
             script.exchange()
             script.dump.isOn = true
             #expect(script.link.send([testFrame(60, 9)], from: .card) == 1)
-            script.turn.run()
+            script.turnOver()
             let file = try contents(directory.path + "/c")
             #expect(pcap(file)?.records == [Record(bytes: testFrame(60, 9), length: 60)])
         }
@@ -184,7 +191,7 @@ struct FrameDumpTests {
         try withTemporaryDirectory { directory in
             try SmallFile.write([UInt8](repeating: 7, count: 100), to: directory.path + "/c")
             let script = try DumpScript(directory.path + "/c", .pcap)
-            script.turn.run()
+            script.turnOver()
             #expect(try contents(directory.path + "/c").count == 24)
             withExtendedLifetime(script) {}
         }
@@ -196,7 +203,7 @@ struct FrameDumpTests {
             let script = try DumpScript(directory.path + "/c", .pcap)
             for number in 0..<400 { #expect(script.link.send([testFrame(1514, number)], from: .card) == 1) }
             #expect(try contents(directory.path + "/c").count > 256 << 10)
-            script.turn.run()
+            script.turnOver()
             let file = try contents(directory.path + "/c")
             #expect(pcap(file)?.records.map(\.bytes) == (0..<400).map { testFrame(1514, $0) })
         }
@@ -223,6 +230,59 @@ struct FrameDumpTests {
         for _ in 0..<3 { script.exchange() }
         #expect(failures == [SystemError(call: "write", code: ENOSPC)])
         #expect(script.netdev.frames.count == 9 && script.card.frames.count == 6)
+    }
+
+    @Test("a capture is for its owner's eyes")
+    func mode() throws {
+        try withTemporaryDirectory { directory in
+            let script = try DumpScript(directory.path + "/c", .pcap)
+            var status = stat()
+            #expect(stat(directory.path + "/c", &status) == 0 && status.st_mode & 0o777 == 0o600)
+            withExtendedLifetime(script) {}
+        }
+    }
+
+    @Test("a FIFO without a reader is an error at once")
+    func deafFIFO() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/fifo"
+            #expect(mkfifo(path, 0o600) == 0)
+            #expect(throws: SystemError(call: "open", code: ENXIO, subject: path)) { _ = try DumpScript(path, .pcap) }
+        }
+    }
+
+    @Test("a pipe whose reader is late loses whole frames, which are counted, and holds nobody up")
+    func lateReader() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/fifo"
+            #expect(mkfifo(path, 0o600) == 0)
+            let reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+            defer { close(reader) }
+            let script = try DumpScript(path, .pcap)
+            var told: [UInt64] = []
+            script.dump.onLoss = { told.append($0) }
+            for number in 0..<2000 {
+                #expect(script.link.send([testFrame(1514, number)], from: .card) == 1)
+                script.turnOver()
+            }
+            #expect(script.netdev.frames.count == 2000 && told == [0])
+            // What the pipe and the buffer held, and nothing that was cut.
+            var read: [UInt8] = []
+            var room = [UInt8](repeating: 0, count: 1 << 16)
+            for _ in 0..<64 {
+                let count = Glibc.read(reader, &room, room.count)
+                if count > 0 { read += room[..<count] }
+                script.turnOver()
+            }
+            let lost = 2000 - Int(script.dump.frames)
+            #expect(lost > 0 && told == [0, UInt64(lost)])
+            #expect(script.link.send([testFrame(60, 7)], from: .card) == 1)
+            script.turnOver()
+            let count = Glibc.read(reader, &room, room.count)
+            read += room[..<max(0, count)]
+            let records = try #require(pcap(read)?.records)
+            #expect(records.count == Int(script.dump.frames) && records.last?.bytes == testFrame(60, 7))
+        }
     }
 
     @Test("a file that cannot be made is an error with its name")

@@ -9,21 +9,29 @@ public final class PidFile {
     private let file: FileDescriptor
     private let identity: (device: UInt, inode: UInt)
 
-    /// Creates or takes over the file, locks it and writes the pid and a line end.
+    /// Creates or takes over the file, locks it and writes the pid and a line end. When that fails, a file that nobody
+    /// else holds is gone.
     /// - Throws: `fcntl(F_SETLK)` when another process holds it.
     public init(_ path: String) throws(SystemError) {
         self.path = path
-        file = FileDescriptor(
-            owning: try check(ne_open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600), "Cannot open pid file"))
+        do throws(SystemError) {
+            file = try OutputFile.open(path, O_RDWR, mode: 0o600)
+        } catch { throw SystemError(call: "Cannot open pid file", code: error.code) }
         var lock = flock()
         lock.l_type = Int16(F_WRLCK)
         lock.l_whence = Int16(SEEK_SET)
         guard fcntl(file.raw, F_SETLK, &lock) == 0 else { throw SystemError(call: "Cannot lock pid file", code: errno) }
         var status = stat()
-        guard fstat(file.raw, &status) == 0, ftruncate(file.raw, 0) == 0 else {
-            throw SystemError(call: "Cannot truncate pid file", code: errno)
-        }
+        guard fstat(file.raw, &status) == 0 else { throw SystemError(call: "Cannot read pid file", code: errno) }
         identity = (UInt(status.st_dev), UInt(status.st_ino))
+        do throws(SystemError) { try write() } catch {
+            remove()
+            throw error
+        }
+    }
+
+    private func write() throws(SystemError) {
+        guard ftruncate(file.raw, 0) == 0 else { throw SystemError(call: "Cannot truncate pid file", code: errno) }
         let text = Array("\(getpid())\n".utf8)
         guard text.withUnsafeBytes({ pwrite(file.raw, $0.baseAddress, $0.count, 0) }) == text.count else {
             throw SystemError(call: "Failed to write pid file", code: errno)
@@ -33,8 +41,9 @@ public final class PidFile {
     /// Removes the file, unless somebody put another in its place.
     public func remove() {
         var status = stat()
-        guard lstat(path, &status) == 0, UInt(status.st_dev) == identity.device, UInt(status.st_ino) == identity.inode
+        guard lstat(path.systemPath, &status) == 0, UInt(status.st_dev) == identity.device,
+            UInt(status.st_ino) == identity.inode
         else { return }
-        unlink(path)
+        unlink(path.systemPath)
     }
 }

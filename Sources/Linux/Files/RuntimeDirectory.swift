@@ -23,7 +23,13 @@ public final class RuntimeDirectory {
     /// - Throws: the failure at the last place that was tried; its subject names the place.
     public static func create(owner pid: pid_t = getpid()) throws(SystemError) -> RuntimeDirectory {
         var failure = SystemError(call: "mkdtemp", code: ENOENT)
-        for place in places() {
+        for (place, isOwnOnly) in places() {
+            do throws(SystemError) {
+                try admit(place, isOwnOnly: isOwnOnly)
+            } catch {
+                failure = error
+                continue
+            }
             do { return try RuntimeDirectory(below: place, owner: pid) } catch { failure = error }
         }
         throw failure
@@ -32,20 +38,21 @@ public final class RuntimeDirectory {
     /// Makes a directory below `place`.
     public init(below place: String, owner pid: pid_t = getpid()) throws(SystemError) {
         let pattern = "\(place)/netemu-\(pid)-XXXXXX"
-        var template = Array(pattern.utf8CString)
+        var template = pattern.systemPath
         guard mkdtemp(&template) != nil else { throw SystemError(call: "mkdtemp", code: errno, subject: pattern) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        descriptor = FileDescriptor(
-            owning: try check(ne_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0), "open", path))
+        path = String(systemText: template)
+        let raw = ne_open(template, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+        if raw < 0 { rmdir(template) }
+        descriptor = FileDescriptor(owning: try check(raw, "open", path))
     }
 
     /// Removes one file in it; a missing one is no error.
-    public func remove(_ name: String) { unlinkat(raw, name, 0) }
+    public func remove(_ name: String) { unlinkat(raw, name.systemPath, 0) }
 
     /// Removes it with everything in it. Call it from its maker only.
     public func removeAll() {
         _ = ne_remove_contents(raw, 8)
-        rmdir(path)
+        rmdir(path.systemPath)
     }
 
     /// A small file's content from its start, at most `limit` bytes; nil when it cannot be read.
@@ -53,10 +60,26 @@ public final class RuntimeDirectory {
         try? SmallFile.read(name, in: raw, limit: limit)
     }
 
-    private static func places() -> [String] {
+    private static func places() -> [(path: String, isOwnOnly: Bool)] {
         func variable(_ name: String) -> String? {
-            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+            getenv(name).map { String(systemText: $0) }.flatMap { $0.utf8.first == UInt8(ascii: "/") ? $0 : nil }
         }
-        return [variable("XDG_RUNTIME_DIR"), variable("TMPDIR"), "/tmp"].compactMap { $0 }
+        let found = [(variable("XDG_RUNTIME_DIR"), true), (variable("TMPDIR"), false), ("/tmp", false)]
+        return found.compactMap { path, isOwnOnly in path.map { ($0, isOwnOnly) } }
+    }
+
+    /// XDG_RUNTIME_DIR has to be the user's own with mode 0700 (XDG Base Directory Specification); elsewhere nobody but
+    /// the user, root and the directory's sticky bit may decide about names.
+    private static func admit(_ place: String, isOwnOnly: Bool) throws(SystemError) {
+        var status = stat()
+        guard stat(place.systemPath, &status) == 0 else {
+            throw SystemError(call: "stat", code: errno, subject: place)
+        }
+        let isOwn = status.st_uid == geteuid()
+        let isSafe =
+            isOwnOnly
+            ? isOwn && status.st_mode & 0o077 == 0
+            : status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0
+        guard isSafe else { throw SystemError(call: "others may change", code: EACCES, subject: place) }
     }
 }

@@ -10,15 +10,11 @@ final class HostFiles: FileDoor {
     private var names: [FileToken: String] = [:]
 
     func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken {
-        let flags: CInt
-        switch use {
-        case .read: flags = O_RDONLY
-        case .write: flags = O_WRONLY | O_CREAT
-        case .append: flags = O_WRONLY | O_CREAT | O_APPEND
+        let file: SharedDescriptor
+        do throws(SystemError) { file = SharedDescriptor(try Self.descriptor(path, use)) } catch {
+            throw FileError(path: path, reason: error.reason)
         }
-        let raw = Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666)
-        guard raw >= 0 else { throw FileError(path: path, reason: String(cString: strerror(errno))) }
-        let file = SharedDescriptor(FileDescriptor(owning: raw))
+        let raw = file.raw
         var status = stat()
         guard fstat(raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             let isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -32,6 +28,17 @@ final class HostFiles: FileDoor {
         files[token] = file
         names[token] = path
         return token
+    }
+
+    private static func descriptor(_ path: String, _ use: FileUse) throws(SystemError) -> FileDescriptor {
+        switch use {
+        case .read:
+            let raw = Glibc.open(path.systemPath, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            guard raw >= 0 else { throw SystemError(call: "open", code: errno, subject: path) }
+            return FileDescriptor(owning: raw)
+        case .write: return try OutputFile.open(path, O_WRONLY, mode: 0o666)
+        case .append: return try OutputFile.open(path, O_WRONLY | O_APPEND, mode: 0o666)
+        }
     }
 
     func read(_ file: FileToken, into room: UnsafeMutableRawBufferPointer) throws(FileError) -> Int {
@@ -49,7 +56,7 @@ final class HostFiles: FileDoor {
 
     /// The whole of a text file, for `script=`; at most 1 MiB.
     static func contents(of path: String) throws(SystemError) -> String {
-        let raw = Glibc.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        let raw = Glibc.open(path.systemPath, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         guard raw >= 0 else { throw SystemError(call: "open", code: errno, subject: path) }
         let file = FileDescriptor(owning: raw)
         var bytes: [UInt8] = []
@@ -57,7 +64,7 @@ final class HostFiles: FileDoor {
         while bytes.count <= 1 << 20 {
             let count = Glibc.read(file.raw, &room, room.count)
             guard count >= 0 else { throw SystemError(call: "read", code: errno, subject: path) }
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return String(systemBytes: bytes) }
             bytes += room[..<count]
         }
         throw SystemError(call: "read", code: EFBIG, subject: path)

@@ -19,9 +19,10 @@ final class Capture {
         link.add(dump)
     }
 
-    func end() {
+    /// - Parameter patience: milliseconds that a pipe has to take what is still to be written.
+    func end(patience: Int = 0) {
         link.remove(dump)
-        dump.flush()
+        dump.finish(milliseconds: patience)
     }
 }
 
@@ -37,10 +38,15 @@ extension Network {
         let place = try place(of: plan)
         do throws(SystemError) {
             let reactor = site.reactor
-            let dump = try FrameDump(plan.file, plan.options) { [unowned reactor] in reactor.atEndOfTurn($0) }
+            let dump = try FrameDump(plan.file, plan.options, on: reactor)
             dump.isOn = plan.isOn
             let voice = site.voice
             dump.onFailure = { voice.warn("\(plan.id): \(plan.file): \($0.reason); the capture ends here") }
+            let warnings = LimitedWarnings(on: reactor, say: voice.warn)
+            dump.onLoss = { count in
+                let what = count == 0 ? "is full; frames are dropped" : "has room again; \(count) frames were dropped"
+                warnings.warn("\(plan.id): \(plan.file) \(what)")
+            }
             captures.insert(Capture(plan, netdev: client.id, link: link, dump), at: place)
         } catch {
             throw EmulationError(location: plan.location, text: "Could not open '\(plan.file)': \(error.reason)")

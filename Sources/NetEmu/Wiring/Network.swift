@@ -182,5 +182,5 @@ final class Network {
     var isGone: Bool { netdevs.values.allSatisfy(\.isGone) && ending.allSatisfy(\.isGone) }
 
     /// Writes what captures have not written yet.
-    func close() { for capture in captures { capture.end() } }
+    func close() { for capture in captures { capture.end(patience: 500) } }
 }
