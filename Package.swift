@@ -116,6 +116,11 @@ let testing: [Target] = [
     .executableTarget(
         name: "minder-probe", dependencies: ["Linux", "PasstLauncher"], path: "Tests/Programs/minder-probe",
         swiftSettings: strict),
+    // netemu's sandbox from inside: what somebody who runs code there would try.
+    .target(name: "CAttempts", path: "Tests/Programs/CAttempts"),
+    .executableTarget(
+        name: "sandbox-probe", dependencies: ["NetEmu", "Linux", "CAttempts"], path: "Tests/Programs/sandbox-probe",
+        swiftSettings: strict),
     tests(of: "Bytes"),
     tests(of: "Link", imports: ["TestSupport"]),
     tests(of: "Netdevs", imports: ["Link", "Bytes", "Linux", "TestSupport"]),
@@ -126,7 +131,7 @@ let testing: [Target] = [
     tests(of: "PasstLauncher", imports: ["Linux", "CLinux", "TestSupport"]),
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
     tests(of: "NetEmu", imports: ["Bytes", "Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
-    .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux", "Linux"], swiftSettings: strict),
 ]
 
 let fuzzers: [Target] = [

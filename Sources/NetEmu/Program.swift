@@ -6,8 +6,8 @@ import Linux
 /// The netemu program.
 public enum Program {
     /// Runs netemu with `arguments` (without the program's own name); returns the exit status.
-    public static func main(arguments: [String]) -> Int32 {
-        StandardStream.ensureOpen()
+    public static func main(arguments: [String] = ProgramArguments.words) -> Int32 {
+        ProcessStart.prepare()
         do throws(OptionError) {
             switch try ConfigurationBuilder.build(arguments) {
             case .print(let text):
@@ -49,6 +49,7 @@ public enum Program {
             let emulation = try Emulation(configuration, doors, on: reactor)
             let life = emulation.life
             life.onRunning = { () throws(EmulationError) in try setup.running() }
+            try setup.prepared()
             programs.minder?.onEnd = { life.minderEnded() }
             try programs.minder?.attach(to: reactor)
             try signals.start(on: reactor) { life.handle($0) }

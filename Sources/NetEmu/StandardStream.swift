@@ -1,6 +1,8 @@
 // stdout and stderr of the program, written without buffering so that words keep their order.
 
 import Glibc
+import Linux
+import Synchronization
 
 /// One of the two output streams.
 struct StandardStream {
@@ -8,14 +10,30 @@ struct StandardStream {
     static let output = StandardStream(descriptor: 1)
     static let error = StandardStream(descriptor: 2)
 
-    /// Opens /dev/null in place of standard descriptors that the caller closed: nothing that is opened later may
-    /// come to be 0, 1 or 2.
-    static func ensureOpen() {
-        for descriptor: CInt in 0...2 where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+    /// Writes all of `text`; gives up when the stream is gone (EPIPE and the like). What is said on standard error is lost
+    /// when its reader takes nothing for a second, and at once until it takes something again: nobody who stops reading
+    /// stops netemu.
+    func write(_ text: String) {
+        let bytes = text.systemBytes
+        guard descriptor == 2 else { return write(bytes) }
+        let lost = Self.lost.load(ordering: .relaxed)
+        guard hasRoom(milliseconds: lost > 0 ? 0 : 1000) else {
+            Self.lost.store(lost + 1, ordering: .relaxed)
+            return
+        }
+        Self.lost.store(0, ordering: .relaxed)
+        if lost > 0 { write(Array("netemu: \(lost) messages were not read in time and are lost\n".utf8)) }
+        write(bytes)
     }
 
-    /// Writes all of `text`; gives up when the stream is gone (EPIPE and the like).
-    func write(_ text: String) { write(Array(text.utf8)) }
+    /// Messages that standard error did not take.
+    private static let lost = Atomic<Int>(0)
+
+    /// A pipe that has room takes PIPE_BUF bytes at once.
+    private func hasRoom(milliseconds: CInt) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&waiting, 1, milliseconds) > 0
+    }
 
     func write(_ bytes: [UInt8]) {
         var rest = bytes[...]

@@ -17,7 +17,10 @@ public struct HelperProgram: ~Copyable {
 
     /// Runs with `arguments` (without the program's own name); the exit status.
     /// - Parameter systemCalls: the allow-list, so that a test can take an entry away.
-    public static func main(arguments: [String], systemCalls: [String] = HelperSandbox.systemCalls) -> Int32 {
+    public static func main(
+        arguments: [String] = ProgramArguments.words, systemCalls: [String] = HelperSandbox.systemCalls
+    ) -> Int32 {
+        ProcessStart.prepare()
         switch HelperOptions.parse(arguments) {
         case .help:
             say(HelperOptions.usage, to: STDOUT_FILENO)
@@ -82,7 +85,7 @@ public struct HelperProgram: ~Copyable {
 
     /// setcap(8) searches no PATH.
     private static var ownPath: String {
-        let name = CommandLine.arguments.first ?? "netemu-repair"
+        let name = ProgramArguments.name.isEmpty ? "netemu-repair" : ProgramArguments.name
         return (try? ExecutablePath.resolve(name)) ?? name
     }
 
@@ -99,7 +102,7 @@ public struct HelperProgram: ~Copyable {
 func log(_ text: String) { say("netemu-repair: \(text)\n", to: STDERR_FILENO) }
 
 func say(_ text: String, to fd: CInt) {
-    var bytes = Array(text.utf8)[...]
+    var bytes = text.systemBytes[...]
     while !bytes.isEmpty {
         let n = bytes.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
         guard n > 0 || errno == EINTR else { return }

@@ -1,4 +1,4 @@
 import Glibc
 import NetEmu
 
-exit(Program.main(arguments: Array(CommandLine.arguments.dropFirst())))
+exit(Program.main())

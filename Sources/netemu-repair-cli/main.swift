@@ -1,4 +1,4 @@
 import Glibc
 import RepairHelper
 
-exit(HelperProgram.main(arguments: Array(CommandLine.arguments.dropFirst())))
+exit(HelperProgram.main())

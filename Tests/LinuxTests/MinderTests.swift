@@ -18,11 +18,13 @@ struct MinderTests {
         private(set) var child: Child
         private let namespace: Namespace?
 
-        init(_ phase: String, _ script: String, as privilege: Privilege? = nil) throws {
+        init(
+            _ phase: String, _ script: String, as privilege: Privilege? = nil, more: [String: String] = [:]
+        ) throws {
             scratch = try Scratch()
             let path = try #require(MinderTests.probe.path)
             let words = [path, phase, "/bin/sh", "-c", ": \(token); \(script)"]
-            let environment = ["TMPDIR": scratch.path, "XDG_RUNTIME_DIR": ""]
+            let environment = ["TMPDIR": scratch.path, "XDG_RUNTIME_DIR": ""].merging(more) { $1 }
             namespace = try privilege.map { try Namespace(as: $0) }
             child =
                 try namespace?.start(words, environment: environment) ?? Child(words, environment: environment)
@@ -92,6 +94,39 @@ struct MinderTests {
         #expect(Array(lines.suffix(3)) == ["line one", "line two", "ended exited with code 7"])
         #expect(lines[2].hasPrefix("started "))
         #expect(run.leavesNothing())
+    }
+
+    @Test(
+        "the run-time directory is made where nobody else can touch it: a directory of somebody else's is passed over")
+    func runtimeDirectory() throws {
+        let foreign = try Scratch()
+        for mode: mode_t in [0o755, 0o770, 0o1777] {
+            #expect(chmod(foreign.path, mode) == 0)
+            let run = try Run("finish", "echo up; sleep 1000; :", more: ["XDG_RUNTIME_DIR": foreign.path])
+            #expect(try run.child.wait() == .exited(0))
+            #expect(run.child.output.contains("directory \(run.scratch.path)/netemu-"), "\(run.child.output)")
+        }
+        #expect(chmod(foreign.path, 0o700) == 0)
+        let own = try Run("finish", "echo up; sleep 1000; :", more: ["XDG_RUNTIME_DIR": foreign.path])
+        #expect(try own.child.wait() == .exited(0))
+        #expect(own.child.output.contains("directory \(foreign.path)/netemu-"))
+        // Others could rename what is made here: the next place is taken.
+        let open = try Scratch()
+        #expect(chmod(open.path, 0o777) == 0)
+        let run = try Run("finish", "echo up; sleep 1000; :", more: ["TMPDIR": open.path])
+        #expect(try run.child.wait() == .exited(0))
+        #expect(run.child.output.contains("directory /tmp/netemu-"))
+    }
+
+    @Test("an owner that runs out of descriptors while the minder starts leaves nothing", arguments: 4...12)
+    func fewDescriptors(limit: Int) throws {
+        let scratch = try Scratch()
+        let command = "ulimit -n \(limit); exec \"$@\""
+        let child = try Child(
+            ["/bin/sh", "-c", command, "sh", try #require(Self.probe.path), "finish", "/bin/sh", "-c", "echo up"],
+            environment: ["TMPDIR": scratch.path, "XDG_RUNTIME_DIR": ""])
+        _ = try child.wait()
+        #expect(eventually { scratch.entries.isEmpty }, "\(child.transcript)")
     }
 
     @Test("two owners at once do not disturb each other")

@@ -29,9 +29,6 @@ public final class SignalDescriptor {
         return number > 0 ? Arrival(number: number, sender: sender) : nil
     }
 
-    /// A write into a closed pipe or socket is an error value, not the end of the process.
-    public static func ignoreBrokenPipes() { _ = ne_ignore_signal(SIGPIPE) }
-
     /// Stops this process as Ctrl-Z would; returns when it is continued.
     public static func stopProcess() {
         _ = ne_default_signal(SIGTSTP)

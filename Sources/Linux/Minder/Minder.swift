@@ -39,31 +39,43 @@ public final class Minder: ProcessSpawner {
             let owner = getpid()
             let pid = try check(ne_fork(), "fork")
             if pid == 0 { MinderProcess.run(socket: its.raw, programs: programs, owner: owner) }
-            return try Minder(mine, pid: pid)
+            do throws(SystemError) { return try Minder(mine, pid: pid) } catch {
+                // At the end of file it removes what it has made.
+                shutdown(mine.raw, CInt(SHUT_RDWR))
+                reap(pid, withinMilliseconds: 3000)
+                throw error
+            }
         } catch {
             throw .system(error)
         }
     }
 
-    /// Waits for the minder's first word.
     private init(_ socket: SharedDescriptor, pid: pid_t) throws(SystemError) {
-        var report: (MinderReport, [SharedDescriptor])?
-        var entry = pollfd(fd: socket.raw, events: Int16(POLLIN), revents: 0)
-        let deadline = ne_monotonic_ns() &+ 5_000_000_000
-        while report == nil, ne_monotonic_ns() < deadline {
-            guard poll(&entry, 1, 100) > 0 else { continue }
-            guard case .report(let first, let descriptors) = Self.receive(socket.raw) else { break }
-            report = (first, descriptors)
-        }
-        guard case .ready(let path)? = report?.0, let opened = report?.1.first else {
-            Self.end(pid)
-            if case .cannotPrepare(let error)? = report?.0 { throw error }
-            throw SystemError(call: "fork", code: EIO, subject: "the minder said nothing")
-        }
+        let process = FileDescriptor(owning: try check(ne_pidfd_open(pid), "pidfd_open", "minder"))
+        let (path, opened) = try Self.firstWord(socket.raw)
         self.socket = socket
         self.pid = pid
         directory = RuntimeDirectory(path: path, descriptor: try opened.descriptor.duplicate())
-        pidDescriptor = FileDescriptor(owning: try check(ne_pidfd_open(pid), "pidfd_open", "minder"))
+        pidDescriptor = process
+    }
+
+    /// Waits for what the minder says first: its directory, or why it has none.
+    private static func firstWord(_ socket: CInt) throws(SystemError) -> (path: String, SharedDescriptor) {
+        var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        let deadline = ne_monotonic_ns() &+ 5_000_000_000
+        while ne_monotonic_ns() < deadline {
+            guard poll(&entry, 1, 100) > 0 else { continue }
+            switch receive(socket) {
+            case .report(.ready(let path), let descriptors):
+                if let opened = descriptors.first { return (path, opened) }
+            case .report(.cannotPrepare(let error), _): throw error
+            case .withoutDescriptors: throw SystemError(call: "recvmsg", code: EMFILE, subject: "from the minder")
+            case .nothing: continue
+            case .report, .end: break
+            }
+            break
+        }
+        throw SystemError(call: "fork", code: EIO, subject: "the minder said nothing")
     }
 
     deinit { finish() }
@@ -111,7 +123,7 @@ public final class Minder: ProcessSpawner {
         var isGone = false
         while !isGone, ne_monotonic_ns() < deadline { isGone = poll(&entry, 1, 100) > 0 }
         if !isGone { abandon() }
-        Self.end(pid)
+        end()
         return isGone
     }
 
@@ -119,6 +131,8 @@ public final class Minder: ProcessSpawner {
 
     private enum Received {
         case report(MinderReport, [SharedDescriptor])
+        /// There was no room for a descriptor that came with it.
+        case withoutDescriptors
         case nothing, end
     }
 
@@ -134,6 +148,7 @@ public final class Minder: ProcessSpawner {
 
     private static func read(_ packet: ReceivedPacket?, _ room: UnsafeMutableRawBufferPointer) -> Received {
         guard let packet else { return .nothing }
+        guard !packet.isTruncated else { return .withoutDescriptors }
         guard packet.count > 0, let message = MinderMessage(UnsafeRawBufferPointer(rebasing: room[..<packet.count])),
             let report = MinderReport(message, descriptorCount: packet.descriptors.count)
         else { return .end }
@@ -162,7 +177,7 @@ public final class Minder: ProcessSpawner {
             switch Self.receive(socket.raw) {
             case .report(let report, let descriptors): deliver(report, descriptors)
             case .nothing: return
-            case .end: return lost()
+            case .withoutDescriptors, .end: return lost()
             }
         }
     }
@@ -200,7 +215,7 @@ public final class Minder: ProcessSpawner {
         isFinished = true
         if let watch { reactor?.remove(watch) }
         abandon()
-        Self.end(pid)
+        end()
         let orphans = children.values
         children = [:]
         for child in orphans { child.onEvent(.ended(.signalled(SIGKILL))) }
@@ -213,14 +228,30 @@ public final class Minder: ProcessSpawner {
             guard let (pid, descriptor) = child.process, ne_pidfd_send_signal(descriptor.raw, SIGSTOP) == 0 else {
                 continue
             }
-            if child.hasOwnGroup { kill(-pid, SIGKILL) }
+            // Older kernels know no group behind a pidfd.
+            if child.hasOwnGroup, ne_pidfd_signal_group(descriptor.raw, SIGKILL) == -EINVAL { kill(-pid, SIGKILL) }
             _ = ne_pidfd_send_signal(descriptor.raw, SIGKILL)
         }
         directory.removeAll()
     }
 
-    private static func end(_ pid: pid_t) {
-        Glibc.kill(pid, SIGKILL)
+    /// By its descriptor: a process in the sandbox sends signals to nobody by number.
+    private func end() {
+        _ = ne_pidfd_send_signal(pidDescriptor.raw, SIGKILL)
+        Self.reap(pid)
+    }
+
+    private static func reap(_ pid: pid_t) {
         while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+    }
+
+    /// One that does not go by itself is killed.
+    private static func reap(_ pid: pid_t, withinMilliseconds limit: Int) {
+        for _ in 0..<limit / 5 {
+            guard waitpid(pid, nil, WNOHANG) == 0 else { return }
+            usleep(5000)
+        }
+        kill(pid, SIGKILL)
+        reap(pid)
     }
 }

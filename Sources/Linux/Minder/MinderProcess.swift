@@ -48,7 +48,9 @@ final class MinderProcess {
 
     /// What a freshly forked process does to be the minder of process `owner`.
     static func run(socket: CInt, programs: [MindedProgram], owner: pid_t) -> Never {
-        becomeMinder(socket)
+        leaveOwner(keeping: socket)
+        _ = ne_set_subreaper()
+        chdir("/")
         do throws(SystemError) {
             let process = try MinderProcess(programs)
             let directory = try RuntimeDirectory.create(owner: owner)
@@ -63,23 +65,23 @@ final class MinderProcess {
         _exit(0)
     }
 
-    /// Leaves everything of netemu behind but one socket. Ctrl-C and the like are netemu's to act on.
-    private static func becomeMinder(_ socket: CInt) {
+    /// Leaves everything of netemu behind but one socket. Ctrl-C and the like are netemu's to act on. It stays outside of
+    /// netemu's sandbox, so nobody of the same user looks into it or traces it.
+    static func leaveOwner(keeping socket: CInt) {
+        _ = ne_set_dumpable(0)
         ne_reset_signals()
-        for number in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU]
-        {
-            _ = ne_ignore_signal(number)
-        }
+        let ignored = [
+            SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ,
+        ]
+        for number in ignored { _ = ne_ignore_signal(number) }
         setpgid(0, 0)
         _ = ne_set_name("netemu-minder")
-        _ = ne_set_subreaper()
         if socket != socketNumber { dup2(socket, socketNumber) }
         _ = ne_set_cloexec(socketNumber, 1)
         _ = ne_close_range(UInt32(socketNumber) + 1, .max)
         let null = ne_open("/dev/null", O_RDWR, 0)
         for number: CInt in 0...2 where null >= 0 { dup2(null, number) }
         if null > socketNumber { close(null) }
-        chdir("/")
     }
 
     private func serve() throws(SystemError) {
@@ -151,7 +153,7 @@ final class MinderProcess {
 
     /// Only programs that were named at the start, with arguments that their own tables let pass.
     private func allow(_ request: SpawnRequest) throws(SpawnError) {
-        guard let program = programs.first(where: { $0.path == request.path }) else {
+        guard let program = programs.first(where: { $0.path.utf8.elementsEqual(request.path.utf8) }) else {
             throw .refused("\(request.path) is not a program that was named at the start")
         }
         if let objection = program.objection(Array(request.arguments.dropFirst())) { throw .refused(objection) }

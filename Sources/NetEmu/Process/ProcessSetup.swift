@@ -9,6 +9,7 @@ final class ProcessSetup {
     private let plan: ProcessPlan
     private var daemon: Daemon?
     private var pidFile: PidFile?
+    private var keeper: PidFileKeeper?
     private var logFile: FileDescriptor?
 
     /// Call while there is one thread and nothing has been started. With `-daemonize` it returns in the daemon.
@@ -23,11 +24,9 @@ final class ProcessSetup {
 
     private func openFiles() throws(EmulationError) {
         if let path = plan.logFile {
-            let raw = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0o644)
-            guard raw >= 0 else {
-                throw EmulationError(location: "-D \(path)", text: String(cString: strerror(errno)))
-            }
-            logFile = FileDescriptor(owning: raw)
+            do throws(SystemError) {
+                logFile = try OutputFile.open(path, O_WRONLY | O_APPEND, mode: 0o644)
+            } catch { throw EmulationError(location: "-D \(path)", text: error.reason) }
         }
         guard let path = plan.pidFile else { return }
         do throws(SystemError) { pidFile = try PidFile(path) } catch {
@@ -41,6 +40,9 @@ final class ProcessSetup {
             throw EmulationError(
                 location: "-runas \(text)", text: "User \"\(text)\" doesn't exist (and is not <uid>:<gid>)")
         }
+        do throws(SystemError) {
+            keeper = try pidFile.map { file throws(SystemError) in try PidFileKeeper(file) }
+        } catch { throw EmulationError(location: "-runas \(text)", text: "\(error)") }
         do throws(SystemError) { try user.become() } catch {
             throw EmulationError(
                 location: "-runas \(text)", text: "\(error)", hints: ["Only root may become another user"])
@@ -50,29 +52,31 @@ final class ProcessSetup {
         unsetenv("TMPDIR")
     }
 
+    /// The minder is forked, and what the command line names is open; there is one thread still.
+    func prepared() throws(EmulationError) {
+        try confine(ProgramSandbox.fence)
+    }
+
+    private func confine(_ step: (SandboxPlan) throws(ProgramSandbox.Failure) -> Void) throws(EmulationError) {
+        guard let sandbox = plan.sandbox else { return }
+        do throws(ProgramSandbox.Failure) { try step(sandbox) } catch {
+            switch error {
+            case .system(let error): throw EmulationError(text: "cannot enter the sandbox: \(error)")
+            case .filter(let error): throw EmulationError(text: "cannot enter the sandbox: \(error)")
+            }
+        }
+    }
+
     /// Everything is set up.
     func running() throws(EmulationError) {
         if let log = logFile?.raw { dup2(log, 2) }
-        if let sandbox = plan.sandbox { try enter(sandbox) }
+        try confine(ProgramSandbox.enter)
         // Last: whoever waits for the parent finds everything done.
         daemon?.ready(keepsErrors: logFile != nil)
     }
 
-    private func enter(_ sandbox: SandboxPlan) throws(EmulationError) {
-        do {
-            if !sandbox.allowsElevation { try Capabilities.keepOnly([]) }
-            try ProcessAttributes.forbidNewPrivileges()
-            try SystemCallBan(sandbox.forbidden, allowsThreadsOnly: !sandbox.allowsSpawn).enter()
-        } catch { throw EmulationError(text: "cannot enter the sandbox: \(error)") }
-    }
-
-    func finish() { pidFile?.remove() }
-}
-
-extension SandboxPlan {
-    /// System calls that are forbidden.
-    var forbidden: [String] {
-        (allowsObsolete ? [] : SystemCallBan.obsolete) + (allowsElevation ? [] : SystemCallBan.elevation)
-            + (allowsSpawn ? [] : SystemCallBan.spawning) + (allowsResourceControl ? [] : SystemCallBan.resources)
+    func finish() {
+        pidFile?.remove()
+        keeper?.finish()
     }
 }

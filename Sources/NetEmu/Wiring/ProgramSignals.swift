@@ -18,7 +18,6 @@ final class ProgramSignals {
 
     /// Call before any thread is started.
     init() throws(SystemError) {
-        SignalDescriptor.ignoreBrokenPipes()
         descriptor = try SignalDescriptor(Self.ending + [SIGTSTP, SIGCONT])
     }
 

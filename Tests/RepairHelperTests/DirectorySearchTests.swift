@@ -1,0 +1,77 @@
+// netemu-repair in a directory: thousands of names that nobody answers at, and a server among them.
+
+import CLinux
+import Glibc
+import Linux
+import TestSupport
+import Testing
+
+@Suite("a directory of repair sockets")
+struct DirectorySearchTests {
+    /// A name that was bound once and has no listener any more.
+    private func dead(_ path: String) throws { _ = try UnixSocket.listen(at: path) }
+
+    @Test(
+        "among thousands of dead names a server that appears is found",
+        .enabled(if: Privilege.available.contains(.root), "needs root"))
+    func manyDead() throws {
+        try withTemporaryDirectory { directory in
+            for number in 0..<3000 { try dead("\(directory.path)/\(number).repair") }
+            try withNamespace(as: .root) { namespace in
+                let helper = try namespace.start([try Peers.built("netemu-repair").require(), directory.path])
+                let server = try UnixSocket.listen(at: directory.path + "/late.repair")
+                _ = try accepted(server, seconds: 20)
+                #expect(try helper.wait(seconds: 20) == .exited(0), "\(helper.transcript)")
+            }
+        }
+    }
+
+    @Test(
+        "a server that binds its name and listens later is found, too",
+        .enabled(if: Privilege.available.contains(.root), "needs root"))
+    func lateListener() throws {
+        try withTemporaryDirectory { directory in
+            try withNamespace(as: .root) { namespace in
+                let helper = try namespace.start([try Peers.built("netemu-repair").require(), directory.path])
+                let socket = FileDescriptor(owning: try check(ne_unix_socket(CInt(SOCK_STREAM.rawValue)), "socket"))
+                _ = try check(ne_unix_bind(socket.raw, (directory.path + "/x.repair").systemPath), "bind")
+                usleep(500_000)
+                #expect(listen(socket.raw, 1) == 0)
+                _ = try accepted(socket, seconds: 20)
+                #expect(try helper.wait(seconds: 20) == .exited(0), "\(helper.transcript)")
+            }
+        }
+    }
+
+    @Test(
+        "with its standard descriptors closed the helper's log does not go to the server",
+        .enabled(if: Privilege.available.contains(.root), "needs root"), arguments: ["2>&-", "0<&- 1>&- 2>&-"])
+    func closedDescriptors(closing: String) throws {
+        try withTemporaryDirectory { directory in
+            try withNamespace(as: .root) { namespace in
+                let server = try UnixSocket.listen(at: directory.path + "/x.repair")
+                let program = try Peers.built("netemu-repair").require()
+                let helper = try namespace.start(
+                    ["/bin/sh", "-c", "exec \"$0\" -v \"$1\" \(closing)", program, directory.path + "/x.repair"])
+                let client = try accepted(server, seconds: 20)
+                shutdown(client.raw, CInt(SHUT_WR))
+                var room = [UInt8](repeating: 0, count: 4096)
+                var said: [UInt8] = []
+                while try waitReadable(client.raw, milliseconds: 20_000) {
+                    let count = read(client.raw, &room, room.count)
+                    guard count > 0 else { break }
+                    said += room[..<count]
+                }
+                #expect(said == [])
+                #expect(try helper.wait(seconds: 20) == .exited(0))
+            }
+        }
+    }
+
+    private func accepted(_ listener: borrowing FileDescriptor, seconds: Int) throws -> SharedDescriptor {
+        guard try waitReadable(listener.raw, milliseconds: seconds * 1000) else {
+            throw TestFailure(description: "nobody connected within \(seconds) s")
+        }
+        return SharedDescriptor(try UnixSocket.accept(listener))
+    }
+}
