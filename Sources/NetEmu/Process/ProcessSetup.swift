@@ -11,6 +11,7 @@ final class ProcessSetup {
     private var pidFile: PidFile?
     private var keeper: PidFileKeeper?
     private var logFile: FileDescriptor?
+    private let manager = ServiceManager()
 
     /// Call while there is one thread and nothing has been started. With `-daemonize` it returns in the daemon.
     init(_ plan: ProcessPlan, failureStatus: Int32) throws(EmulationError) {
@@ -73,6 +74,16 @@ final class ProcessSetup {
         try confine(ProgramSandbox.enter)
         // Last: whoever waits for the parent finds everything done.
         daemon?.ready(keepsErrors: logFile != nil)
+        tell(["READY=1", "MAINPID=\(getpid())"])
+    }
+
+    /// The program is about to end.
+    func ending() { tell(["STOPPING=1"]) }
+
+    private func tell(_ lines: [String]) {
+        do throws(SystemError) { try manager?.tell(lines) } catch {
+            StandardStream.error.warn("cannot tell the service manager \(lines[0]): \(error)")
+        }
     }
 
     func finish() {

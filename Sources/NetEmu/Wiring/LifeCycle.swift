@@ -38,6 +38,8 @@ final class LifeCycle {
     private let terms: Terms
     /// Everything is set up; called once, before the guest starts.
     var onRunning: (() throws(EmulationError) -> Void)?
+    /// The end has begun; called once.
+    var onEnding: (() -> Void)?
     private(set) var phase = Phase.starting
     private(set) var exitStatus: Int32 = 0
 
@@ -124,6 +126,7 @@ final class LifeCycle {
         guard phase == .starting || phase == .running else { return }
         phase = .parting
         exitStatus = status
+        onEnding?()
         parts.run.isAllowed = false
         parts.guest.end(within: Self.partingPatience) { [weak self] in self?.endBackEnds() }
     }
