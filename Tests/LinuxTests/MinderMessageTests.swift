@@ -8,10 +8,12 @@ struct MinderMessageTests {
     static let requests: [(MinderRequest, descriptors: Int)] = [
         (
             .spawn(
-                id: 7, path: "/p", arguments: ["p", "", "ä"], targets: [1, 1023], hasDirectory: true, hasOwnGroup: false
+                id: 7,
+                MinderSpawn(
+                    path: "/p", arguments: ["p", "", "ä"], targets: [1, 1023], hasDirectory: true, hasOwnGroup: false)
             ), 3
         ),
-        (.spawn(id: 0, path: "/p", arguments: ["p"], targets: [], hasDirectory: false, hasOwnGroup: true), 0),
+        (.spawn(id: 0, MinderSpawn(path: "/p", arguments: ["p"])), 0),
         (.signal(id: .max, number: 15), 0),
     ]
 

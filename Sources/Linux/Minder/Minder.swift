@@ -92,9 +92,7 @@ public final class Minder: ProcessSpawner {
         guard !isFinished else { throw .noMinder }
         let id = nextID
         nextID &+= 1
-        let message = MinderRequest.spawn(
-            id: id, path: request.path, arguments: request.arguments, targets: request.placements.map(\.target),
-            hasDirectory: request.directory != nil, hasOwnGroup: request.hasOwnGroup)
+        let message = MinderRequest.spawn(id: id, MinderSpawn(request))
         let sources = (request.directory.map { [$0] } ?? []) + request.placements.map(\.source)
         do throws(SystemError) {
             try send(message.message.encoded, sources)

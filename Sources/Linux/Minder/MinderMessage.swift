@@ -74,20 +74,67 @@ package struct MinderMessage: Equatable {
     }
 }
 
+/// A program that netemu asks the minder to start. Its descriptors travel beside it: the working directory if there is
+/// one, then a source for each target.
+package struct MinderSpawn: Equatable {
+    var path: String
+    var arguments: [String]
+    /// Where the descriptors go.
+    var targets: [Int32]
+    var hasDirectory: Bool
+    var hasOwnGroup: Bool
+
+    init(path: String, arguments: [String], targets: [Int32] = [], hasDirectory: Bool = false, hasOwnGroup: Bool = true)
+    {
+        self.path = path
+        self.arguments = arguments
+        self.targets = targets
+        self.hasDirectory = hasDirectory
+        self.hasOwnGroup = hasOwnGroup
+    }
+
+    init(_ request: SpawnRequest) {
+        self.init(
+            path: request.path, arguments: request.arguments, targets: request.placements.map(\.target),
+            hasDirectory: request.directory != nil, hasOwnGroup: request.hasOwnGroup)
+    }
+
+    fileprivate init?(_ message: MinderMessage, descriptorCount: Int) {
+        let hasDirectory = message.flag & 1 != 0
+        guard message.flag <= 3, message.value == 0, message.words.count >= 2,
+            message.numbers.count <= SpawnLimit.placements, message.numbers.allSatisfy({ $0 < 1024 }),
+            descriptorCount == message.numbers.count + (hasDirectory ? 1 : 0)
+        else { return nil }
+        self.init(
+            path: message.words[0], arguments: Array(message.words.dropFirst()),
+            targets: message.numbers.map { Int32($0) }, hasDirectory: hasDirectory,
+            hasOwnGroup: message.flag & 2 != 0)
+    }
+
+    fileprivate func message(_ id: UInt32) -> MinderMessage {
+        MinderMessage(
+            kind: 1, flag: (hasDirectory ? 1 : 0) | (hasOwnGroup ? 2 : 0), id: id,
+            numbers: targets.map { UInt16(clamping: $0) }, words: [path] + arguments)
+    }
+
+    /// What is to be started with the descriptors that came.
+    func request(_ descriptors: [SharedDescriptor]) -> SpawnRequest {
+        let sources = descriptors.dropFirst(hasDirectory ? 1 : 0)
+        return SpawnRequest(
+            path: path, arguments: arguments, directory: hasDirectory ? descriptors.first?.raw : nil,
+            placements: zip(sources, targets).map { DescriptorPlacement($0.raw, as: $1) }, hasOwnGroup: hasOwnGroup)
+    }
+}
+
 /// What netemu asks the minder.
 package enum MinderRequest: Equatable {
-    /// The descriptors travel beside it: the working directory if there is one, then a source for each target.
-    case spawn(id: UInt32, path: String, arguments: [String], targets: [Int32], hasDirectory: Bool, hasOwnGroup: Bool)
+    case spawn(id: UInt32, MinderSpawn)
     case signal(id: UInt32, number: Int32)
 
     package var message: MinderMessage {
         switch self {
-        case .spawn(let id, let path, let arguments, let targets, let hasDirectory, let hasOwnGroup):
-            MinderMessage(
-                kind: 1, flag: (hasDirectory ? 1 : 0) | (hasOwnGroup ? 2 : 0), id: id,
-                numbers: targets.map { UInt16(clamping: $0) }, words: [path] + arguments)
-        case .signal(let id, let number):
-            MinderMessage(kind: 2, id: id, value: number)
+        case .spawn(let id, let spawn): spawn.message(id)
+        case .signal(let id, let number): MinderMessage(kind: 2, id: id, value: number)
         }
     }
 
@@ -95,15 +142,8 @@ package enum MinderRequest: Equatable {
     package init?(_ message: MinderMessage, descriptorCount: Int) {
         switch message.kind {
         case 1:
-            let hasDirectory = message.flag & 1 != 0
-            guard message.flag <= 3, message.value == 0, message.words.count >= 2,
-                message.numbers.count <= SpawnLimit.placements, message.numbers.allSatisfy({ $0 < 1024 }),
-                descriptorCount == message.numbers.count + (hasDirectory ? 1 : 0)
-            else { return nil }
-            self = .spawn(
-                id: message.id, path: message.words[0], arguments: Array(message.words.dropFirst()),
-                targets: message.numbers.map { Int32($0) }, hasDirectory: hasDirectory,
-                hasOwnGroup: message.flag & 2 != 0)
+            guard let spawn = MinderSpawn(message, descriptorCount: descriptorCount) else { return nil }
+            self = .spawn(id: message.id, spawn)
         case 2:
             guard message.flag == 0, message.numbers.isEmpty, message.words.isEmpty, descriptorCount == 0,
                 (1...31).contains(message.value)

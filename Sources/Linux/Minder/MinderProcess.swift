@@ -135,12 +135,8 @@ final class MinderProcess {
         switch request {
         case .signal(let id, let number):
             if let child = children[id] { spawner.signal(child, number) }
-        case .spawn(let id, let path, let arguments, let targets, let hasDirectory, let hasOwnGroup):
-            let sources = descriptors.dropFirst(hasDirectory ? 1 : 0)
-            let wanted = SpawnRequest(
-                path: path, arguments: arguments, directory: hasDirectory ? descriptors.first?.raw : nil,
-                placements: zip(sources, targets).map { DescriptorPlacement($0.raw, as: $1) },
-                hasOwnGroup: hasOwnGroup)
+        case .spawn(let id, let spawn):
+            let wanted = spawn.request(descriptors)
             do throws(SpawnError) {
                 guard children[id] == nil else { throw .refused("child \(id) exists") }
                 try allow(wanted)
