@@ -49,7 +49,7 @@ final class LimitedWarnings {
     private var timer: TimerID?
 
     /// - Parameter say: is given each line that is to be said.
-    init(on reactor: Reactor, say: @escaping (String) -> Void = { StandardStream.error.warn($0) }) {
+    init(on reactor: Reactor, say: @escaping (String) -> Void) {
         self.reactor = reactor
         self.say = say
     }

@@ -9,6 +9,14 @@ struct ChardevReport: Equatable, Sendable {
     let filename: String
 }
 
+/// What became of a device that the start may wait for.
+enum ChardevEvent: Equatable {
+    /// Somebody is at the far end, or an attempt failed that is made again.
+    case cameFurther(id: String)
+    /// Nobody ever will be.
+    case failed(EmulationError)
+}
+
 /// The character devices of a netemu.
 final class ChardevTable {
     /// A device with its id and what uses it.
@@ -25,7 +33,7 @@ final class ChardevTable {
         /// Told how the start came out; nil when nobody waits for that.
         var onSettled: ((String?) -> Void)?
 
-        init(_ plan: ChardevPlan, on reactor: Reactor) {
+        init(_ plan: ChardevPlan, on reactor: Reactor, _ voice: Voice) {
             self.plan = plan
             switch plan.kind {
             case .null: device = NullDevice()
@@ -33,10 +41,15 @@ final class ChardevTable {
                 let standard = StandardDevice(takesSignals: takesSignals, on: reactor)
                 (device, self.standard) = (standard, standard)
             case .socket(let address):
-                let socket = SocketDevice(plan.id, address, on: reactor)
+                let socket = SocketDevice(plan.id, address, on: reactor, voice)
                 (device, self.socket) = (socket, socket)
             }
             if plan.isMultiplexed { multiplexed = MultiplexedDevice(device) }
+        }
+
+        /// Why nobody will ever be at its far end.
+        var failure: EmulationError? {
+            socket?.failure.map { EmulationError(location: plan.location, text: $0) }
         }
 
         var reports: [ChardevReport] {
@@ -52,10 +65,14 @@ final class ChardevTable {
     var hasStandardStreams = true
     /// Ctrl-A x on one of them.
     var onExit: (() -> Void)?
-    /// A device that the start waits for has come further.
-    var onChange: (() -> Void)?
+    var onEvent: ((ChardevEvent) -> Void)?
+    private let voice: Voice
 
-    init(on reactor: Reactor) { self.reactor = reactor }
+    /// - Parameter voice: for what is said of whoever is at a far end.
+    init(on reactor: Reactor, _ voice: Voice) {
+        self.reactor = reactor
+        self.voice = voice
+    }
 
     var ids: [String] { entries.map(\.plan.id) }
 
@@ -66,11 +83,13 @@ final class ChardevTable {
     func add(_ plan: ChardevPlan) throws(EmulationError) {
         try checkUnused(plan)
         if case .stdio = plan.kind { try checkStandardStreams(plan) }
-        let entry = Entry(plan, on: reactor)
+        let entry = Entry(plan, on: reactor, voice)
         entry.multiplexed?.onExit = { [weak self] in self?.onExit?() }
         entry.socket?.onChange = { [weak self, weak entry] in
-            if let entry { self?.settle(entry) }
-            self?.onChange?()
+            guard let self, let entry else { return }
+            let event = entry.failure.map { ChardevEvent.failed($0) } ?? .cameFurther(id: entry.plan.id)
+            self.settle(entry)
+            self.onEvent?(event)
         }
         entries.append(entry)
     }
@@ -164,12 +183,7 @@ final class ChardevTable {
     func giveBack(_ id: String) { entry(id)?.isTaken = false }
 
     /// Why a device that the start waits for will never be there.
-    var failure: EmulationError? {
-        for entry in entries {
-            if let text = entry.socket?.failure { return EmulationError(location: entry.plan.location, text: text) }
-        }
-        return nil
-    }
+    var failure: EmulationError? { entries.lazy.compactMap(\.failure).first }
 
     /// Ends and forgets a device that nobody uses.
     func remove(_ id: String) throws(EmulationError) {

@@ -28,11 +28,11 @@ final class SocketDevice: CharacterDevice {
     /// Called when it listens, when a client is there, or when an attempt failed.
     var onChange: (() -> Void)?
 
-    init(_ id: String, _ plan: SocketChardevPlan, on reactor: Reactor) {
+    init(_ id: String, _ plan: SocketChardevPlan, on reactor: Reactor, _ voice: Voice) {
         self.id = id
         self.plan = plan
         self.reactor = reactor
-        warnings = LimitedWarnings(on: reactor)
+        warnings = LimitedWarnings(on: reactor, say: voice.warn)
         endpoint = StreamEndpoint(
             plan.address, plan.isServer ? .server : .client(reconnect: plan.reconnect), on: reactor)
         endpoint.onEvent = { [weak self] in self?.endpointSaid($0) }

@@ -21,6 +21,9 @@ package final class MonitorSession {
     var onOutput: (() -> Void)?
 
     static let typedAheadLimit = 64 << 10
+    /// What is typed behind so many commands waits until others had their turn.
+    static let commandsPerCall = 16
+    private var commandsLeft = 0
     /// With so much to be shown no more is typed in: a short word can have a long answer.
     static let outputLimit = 64 << 10
 
@@ -70,8 +73,13 @@ package final class MonitorSession {
 
     /// Takes what was typed.
     package func receive(_ bytes: some Sequence<UInt8>) {
+        commandsLeft = Self.commandsPerCall
+        take(bytes)
+    }
+
+    private func take(_ bytes: some Sequence<UInt8>) {
         for byte in bytes where !isFinished {
-            if isWaiting || !typedAhead.isEmpty || output.count >= Self.outputLimit {
+            if isWaiting || !typedAhead.isEmpty || output.count >= Self.outputLimit || commandsLeft == 0 {
                 if typedAhead.count < Self.typedAheadLimit { typedAhead.append(byte) }
             } else {
                 take(byte)
@@ -80,14 +88,22 @@ package final class MonitorSession {
         if !isFinished { show { $0.show(&$1) } }
     }
 
-    /// Something was typed that is not looked at before what is to be shown has been taken.
+    /// Something was typed that is not looked at before what is to be shown has been taken, and others had their turn.
     var isHeldUp: Bool { !typedAhead.isEmpty && !isWaiting && !isFinished }
 
-    /// Looks at what was typed meanwhile.
+    /// So much was typed meanwhile that no more should be.
+    var isFull: Bool { typedAhead.count >= Self.typedAheadLimit / 2 }
+
+    /// Looks at what was typed meanwhile, a slice of it.
     func goOn() {
+        commandsLeft = Self.commandsPerCall
+        takeTypedAhead()
+    }
+
+    private func takeTypedAhead() {
         let rest = typedAhead
         typedAhead = []
-        receive(rest)
+        take(rest)
     }
 
     /// Hands out what is to be shown since the last call.
@@ -109,6 +125,7 @@ package final class MonitorSession {
     private func print(_ line: String) { output += line.systemBytes + [13, 10] }
 
     private func execute(_ line: String) {
+        commandsLeft -= 1
         do throws(MonitorComplaint) {
             let asked = try CommandLineReader.read(line) { [target] in target.names(of: $0) }
             switch asked {
@@ -138,7 +155,7 @@ package final class MonitorSession {
         guard number == serial, isWaiting else { return }
         isWaiting = false
         finish(lines)
-        goOn()
+        takeTypedAhead()
         onOutput?()
     }
 

@@ -4,12 +4,19 @@
 final class MonitorUser: CharacterUser {
     private let device: any CharacterDevice
     private let session: MonitorSession
+    private let later: (@escaping () -> Void) -> Void
+    private var isPlanned = false
     /// What is typed comes here; on a device that nobody shares, always.
     private var hasFocus: Bool
 
-    init(_ session: MonitorSession, _ device: any CharacterDevice, isShared: Bool) {
+    /// - Parameter later: runs what it is given in the next turn of the loop.
+    init(
+        _ session: MonitorSession, _ device: any CharacterDevice, isShared: Bool,
+        later: @escaping (@escaping () -> Void) -> Void
+    ) {
         self.session = session
         self.device = device
+        self.later = later
         hasFocus = !isShared
         session.onOutput = { [weak self] in self?.show() }
     }
@@ -46,13 +53,24 @@ final class MonitorUser: CharacterUser {
         show()
     }
 
-    /// As much as the far end takes; a user who types faster than he reads is read no further.
+    /// A user who types faster than he reads, or more than a slice of commands at once, is read no further.
     private func show() {
         device.write(session.takeOutput())
-        while session.isHeldUp, device.hasRoom {
-            session.goOn()
-            device.write(session.takeOutput())
-        }
-        device.pauseInput(!device.hasRoom || session.isHeldUp)
+        if session.isHeldUp, device.hasRoom { goOnLater() }
+        device.pauseInput(!device.hasRoom || session.isHeldUp || session.isFull)
+    }
+
+    private func goOnLater() {
+        guard !isPlanned else { return }
+        isPlanned = true
+        later { [weak self] in self?.goOn() }
+    }
+
+    private func goOn() {
+        isPlanned = false
+        // He may have gone, or stopped reading.
+        guard session.isHeldUp, device.hasRoom else { return }
+        session.goOn()
+        show()
     }
 }

@@ -27,7 +27,7 @@ final class Emulation {
 
     init(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
         let memory = try Self.makeMemory(configuration)
-        chardevs = ChardevTable(on: reactor)
+        chardevs = ChardevTable(on: reactor, doors.voice)
         guest = configuration.guest.makeGuest(GuestSite(memory: memory, reactor: reactor, say: doors.voice.say))
         let site = Network.Site(
             memory: memory, reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest,
@@ -43,7 +43,7 @@ final class Emulation {
             chardevs: chardevs, run: run, life: life)
         network.onEvent = { [unowned life] in life.networkSaid($0) }
         if configuration.guest.hasTask { makeTask(doors.taskOutput, on: reactor) }
-        try makeUsers(configuration)
+        try makeUsers(configuration, on: reactor)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
@@ -63,7 +63,7 @@ final class Emulation {
     }
 
     /// Character devices, and who is behind them: the guest's console, monitors.
-    private func makeUsers(_ configuration: Configuration) throws(EmulationError) {
+    private func makeUsers(_ configuration: Configuration, on reactor: Reactor) throws(EmulationError) {
         chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
@@ -76,7 +76,10 @@ final class Emulation {
         let prompt = getenv("NETEMU_PROMPT").map { String(systemText: $0) } ?? "(netemu) "
         for plan in configuration.monitors {
             let (device, isShared) = try chardevs.take(plan.chardev)
-            let monitor = MonitorUser(MonitorSession(target: machine, prompt: prompt), device, isShared: isShared)
+            let session = MonitorSession(target: machine, prompt: prompt)
+            let monitor = MonitorUser(session, device, isShared: isShared) { [unowned reactor] action in
+                reactor.schedule(atNanoseconds: reactor.nowNanoseconds, action)
+            }
             device.user = monitor
             monitors.append(monitor)
         }

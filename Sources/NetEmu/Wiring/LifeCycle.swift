@@ -52,7 +52,7 @@ final class LifeCycle {
         self.parts = parts
         self.terms = terms
         parts.chardevs.onExit = { [weak self] in self?.end(status: 0) }
-        parts.chardevs.onChange = { [weak self] in self?.chardevsChanged() }
+        parts.chardevs.onEvent = { [weak self] in self?.chardevSaid($0) }
     }
 
     // MARK: start
@@ -66,9 +66,11 @@ final class LifeCycle {
         goOnWhenReady()
     }
 
-    private func chardevsChanged() {
-        guard phase == .starting else { return }
-        if let failure = parts.chardevs.failure { fail(failure) } else { goOnWhenReady() }
+    private func chardevSaid(_ event: ChardevEvent) {
+        switch event {
+        case .failed(let error): if phase == .starting { fail(error) }
+        case .cameFurther: goOnWhenReady()
+        }
     }
 
     private func goOnWhenReady() {

@@ -23,7 +23,7 @@ final class MachineScript {
     /// - Parameter commands: typed at once; everything is ready, the guest runs.
     init(_ commands: String..., isRunning: Bool = true) throws {
         reactor = try Reactor()
-        let chardevs = ChardevTable(on: reactor)
+        let chardevs = ChardevTable(on: reactor, said.voice)
         network = Network(
             Network.Site(
                 memory: try GuestMemory(size: 16 << 20), reactor: reactor, chardevs: chardevs,
