@@ -113,6 +113,38 @@ extension Host {
         }
     }
 
+    /// Answers the SYNs that TCP's door refused by ICMP. Of the packet a plain header is quoted with the eight bytes
+    /// that tell the connection.
+    func sendRefusals(_ now: Instant) {
+        while let refused = tcp.nextUnreachable() {
+            guard icmpErrors.allow(now: now) else { continue }
+            let (source, destination) = (refused.source.address, refused.destination.address)
+            let quoted = PacketHead(from: source, to: destination, .tcp, payloadLength: TCPHeader.minimumSize)
+            let head = PacketHead(
+                from: destination, to: source, .icmp, payloadLength: ICMPHeader.size + quoted.size + 8)
+            try? send(head, now: now) { _, room in Self.write(refused, quoted, into: room) }
+        }
+    }
+
+    private static func write(
+        _ refused: TCPUnreachable, _ quoted: PacketHead, into room: UnsafeMutableRawBufferPointer
+    ) {
+        let body = UnsafeMutableRawBufferPointer(rebasing: room[ICMPHeader.size...])
+        var writer = ByteWriter(body)
+        guard quoted.write(to: &writer) else { return }
+        do throws(ByteWriteError) {
+            try writer.big(refused.source.port)
+            try writer.big(refused.destination.port)
+            try writer.big(refused.sequence)
+        } catch { return }
+        let message = ICMPHeader.unreachable(code: refused.code, nextHopMTU: 0)
+        var sum = InternetChecksum()
+        message.add(to: &sum)
+        sum.add(UnsafeRawBufferPointer(body))
+        var head = ByteWriter(room)
+        try? message.write(to: &head, checksum: sum.checksum)
+    }
+
     // MARK: Echo sessions
 
     /// Opens an echo session to `destination`.

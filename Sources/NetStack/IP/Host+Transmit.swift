@@ -123,6 +123,7 @@ extension Host {
     ) -> Int {
         lastNow = max(lastNow, now)
         guard let interface = interface(id), interface.isUp else { return 0 }
+        sendRefusals(now)
         var used = 0
         repeat {
             sendRequests(interface)

@@ -166,6 +166,7 @@ public final class Host {
         resolver.advance(to: now)
         sendQueries(now)
         tcp.advance(to: now)
+        sendRefusals(now)
         hasCarried = carryLoopback(now)
     }
 

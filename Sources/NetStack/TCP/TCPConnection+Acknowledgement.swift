@@ -65,8 +65,10 @@ extension TCPConnection {
             una: ack, acknowledged: bytes, inFlight: send.inFlight, resent: max(1, resentBytes),
             segmentSize: send.segmentSize)
         let probeWasAlone = isProbeAloneAcknowledged(ack, bytes)
-        if bytes > send.ring.count, facts.contains(.finQueued) { facts.insert(.finAcknowledged) }
-        send.ring.drop(min(bytes, send.ring.count))
+        if bytes > send.queued, facts.contains(.finQueued) { facts.insert(.finAcknowledged) }
+        let text = min(bytes, send.queued)
+        send.queued &-= text
+        send.freed &+= text
         send.una = ack
         if send.next < ack { send.next = ack }
         roundTrip.acknowledge(ack, now: turn.now, settings: turn.settings)

@@ -2,10 +2,12 @@
 // of the checks is the RFC's, with the stricter rules of RFC 5961 and PAWS of RFC 7323.
 
 extension TCPConnection {
+    /// Does everything about a segment but for its text and FIN; `.text` when it has some of them.
     mutating func arrive(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
         switch state {
         case .closed, .listen: return .reset
         case .synSent: return arriveInSynSent(segment, turn)
+        case .synReceived where facts.contains(.isHeld): return arriveHeld(segment)
         default: return arriveSynchronized(&segment, turn)
         }
     }
@@ -73,9 +75,7 @@ extension TCPConnection {
     }
 
     /// The window of a SYN is never scaled (RFC 7323, 2.2).
-    var synWindow: UInt16 {
-        UInt16(clamping: receive.ring.isAttached ? receive.ring.free : receive.planned)
-    }
+    var synWindow: UInt16 { UInt16(clamping: receive.room) }
 
     /// The handshake is complete from our side: our SYN was acknowledged.
     mutating func establish(_ segment: TCPSegment, _ turn: TCPTurn) {
@@ -112,6 +112,14 @@ extension TCPConnection {
         return segment.sequence > receive.next
     }
 
+    /// Nothing was answered yet: only a RST, or a SYN that starts anew, means something.
+    private mutating func arriveHeld(_ segment: TCPSegment) -> TCPReply {
+        let isReset = segment.flags.contains(.rst) && segment.sequence == receive.next
+        let isAnew = segment.flags.contains(.syn) && segment.sequence != receive.initial
+        if isReset || isAnew { close(.connectionReset) }
+        return .nothing
+    }
+
     // MARK: SYN-RECEIVED and later
 
     private mutating func arriveSynchronized(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
@@ -127,7 +135,7 @@ extension TCPConnection {
         case .refused: return .reset
         }
         noteHeard(segment, turn)
-        return takeText(&segment, turn)
+        return planText(&segment)
     }
 
     /// Simultaneous open: the peer has answered our SYN with its own SYN again (RFC 9293, 3.5, figure 8).

@@ -53,45 +53,41 @@ extension TCPConnection {
     mutating func abort() {
         switch state {
         case .synReceived, .established, .finWait1, .finWait2, .closeWait: pending.insert(.reset)
-        case .closing, .lastAck: if send.ring.count > 0 { pending.insert(.reset) }
+        case .closing, .lastAck: if send.queued > 0 { pending.insert(.reset) }
         default: break
         }
         close(.connectionAborted)
     }
 
     /// Nobody will call again. Unread text is answered by RST (RFC 2525, 2.17).
-    mutating func release(_ turn: TCPTurn) {
+    mutating func release(hasUnread: Bool, _ turn: TCPTurn) {
         facts.insert(.isReleased)
         if state == .closed || state == .timeWait { return }
-        if state == .synSent { return close(nil) }
-        if receive.ring.count > 0 { return abort() }
+        if state == .synSent || facts.contains(.isHeld) { return close(nil) }
+        if hasUnread { return abort() }
         shutdown(turn)
         if state == .finWait2 { startFinWait2(turn) }
     }
 
-    /// The caller has taken bytes out of the receive buffer: tell the peer when it matters
+    /// The storage takes other counts than before, because somebody has read: tell the peer when it matters
     /// (RFC 9293, 3.8.6.2.2): the room it knows of is below half, and a worthwhile step can be added.
-    mutating func noteRead(_ count: Int) {
-        receive.readSinceGrowth = min(receive.readSinceGrowth &+ count, 1 << 40)
+    mutating func setRoom(_ room: Int, of capacity: Int) {
+        receive.room = max(0, room)
+        receive.capacity = max(receive.room, capacity)
         switch state {
         case .established, .finWait1, .finWait2: break
         default: return
         }
-        let half = receive.ring.capacity / 2
-        let step = (receive.next + receive.ring.free) - receive.edge
+        let half = receive.capacity / 2
+        let step = (receive.next + receive.room) - receive.edge
         if receive.window < half, step >= min(half, 2 &* send.segmentSize) { pending.insert(.ack) }
     }
 
-    /// The caller reads as fast as bytes come, so a larger buffer would carry more per round trip.
-    var wantsLargerReceiveRing: Bool {
-        receive.readSinceGrowth >= 2 &* receive.ring.capacity && state == .established
-    }
+    /// What the peer and the network would take in flight, in bytes; 0 before the handshake is done.
+    var reach: Int { isSynchronized ? min(send.window, congestion.window) : 0 }
 
-    /// The caller has filled the send buffer although the peer and the network would take more.
-    var wantsLargerSendRing: Bool {
-        send.ring.free == 0 && isSynchronized
-            && min(send.window, congestion.window) > send.ring.capacity / 2
-    }
+    /// Bytes from RCV.NXT to the end of what was stored ahead.
+    var extentAhead: Int { (receive.ahead.end ?? receive.next) - receive.next }
 
     // MARK: paths
 

@@ -1,21 +1,38 @@
-// Text and FIN of an acceptable segment (RFC 9293, 3.10.7.4, seventh and eighth check): straight from
-// the frame into the receive buffer, also when it comes ahead; and when it is acknowledged. An urgent
-// pointer is not looked at: urgent text is text (RFC 6093, 3 advises to deliver it inline).
+// Text and FIN of an acceptable segment (RFC 9293, 3.10.7.4, seventh and eighth check), in two steps: what the storage
+// is to take, also when it comes ahead, and what it took; and when that is acknowledged. An urgent pointer is not
+// looked at: urgent text is text (RFC 6093, 3 advises to deliver it inline).
 
 extension TCPConnection {
-    /// The segment is trimmed: it starts at or behind RCV.NXT and fits the window.
-    mutating func takeText(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
+    /// The segment is trimmed: it starts at or behind RCV.NXT and fits the window. Cuts its payload to what
+    /// is to be stored.
+    mutating func planText(_ segment: inout TCPSegment) -> TCPReply {
         switch state {
         case .established, .finWait1, .finWait2: break
         default: return .nothing
         }
         if segment.payload.count > 0 {
             if facts.contains(.isReleased) { return resetUnread() }
-            if segment.sequence == receive.next { storeInOrder(&segment, turn) } else { storeAhead(&segment) }
+            let offset = segment.sequence - receive.next
+            if offset > 0 {
+                // RFC 5681, 4.2: text ahead of a gap is answered at once by a duplicate ACK.
+                pending.insert(.ack)
+                if !receive.ahead.hasRoom(for: segment.sequence, segment.sequence + segment.payload.count) {
+                    cut(&segment, to: 0)
+                }
+            }
+            cut(&segment, to: max(0, receive.room &- offset))
+            // A room that shrank after it was announced: the peer learns that nothing was taken.
+            if segment.payload.count == 0 { pending.insert(.ack) }
+            segment.offset = offset
         }
-        if segment.flags.contains(.fin) { noteFin(segment) }
-        if facts.contains(.finAhead), receive.finAt == receive.next { takeFin(turn) }
-        return .nothing
+        return segment.payload.count > 0 || segment.flags.contains(.fin) ? .text : .nothing
+    }
+
+    /// FIN needs all text before it.
+    private func cut(_ segment: inout TCPSegment, to count: Int) {
+        guard count < segment.payload.count else { return }
+        segment.payload.count = count
+        segment.flags.remove(.fin)
     }
 
     /// RFC 9293, 3.6.1; RFC 2525, 2.17: text that nobody will read must not look delivered.
@@ -25,44 +42,42 @@ extension TCPConnection {
         return .nothing
     }
 
-    private mutating func storeInOrder(_ segment: inout TCPSegment, _ turn: TCPTurn) {
-        let count = min(segment.payload.count, receive.ring.free)
-        if count < segment.payload.count {
-            segment.payload.count = count
-            segment.flags.remove(.fin)
-        }
-        segment.payload.copy(to: receive.ring, at: receive.ring.count)
-        receive.ring.extend(count)
-        receive.next += count
-        if receive.ahead.isEmpty {
-            scheduleAck(count, turn)
-        } else {
-            let reached = receive.ahead.advance(to: receive.next)
-            receive.ring.extend(reached - receive.next)
-            receive.next = reached
-            // RFC 5681, 4.2: a filled gap is acknowledged at once.
+    /// The storage has taken `stored` bytes of the planned text. Returns how many bytes stored ahead follow it now.
+    mutating func takeText(_ segment: TCPArrival, stored: Int, _ turn: TCPTurn) -> Int {
+        let stored = min(max(0, stored), segment.count)
+        var joined = 0
+        if segment.offset > 0 {
+            if stored > 0 { _ = receive.ahead.insert(segment.sequence, segment.sequence + stored) }
+        } else if stored > 0 {
+            joined = takeInOrder(stored, turn)
+        } else if segment.count > 0 {
+            // The peer learns that it was not taken.
             pending.insert(.ack)
         }
+        if segment.hasFin, stored == segment.count { noteFin(at: segment.sequence + stored) }
+        if facts.contains(.finAhead), receive.finAt == receive.next { takeFin(turn) }
+        return joined
     }
 
-    /// RFC 5681, 4.2: text ahead of a gap is answered at once by a duplicate ACK.
-    private mutating func storeAhead(_ segment: inout TCPSegment) {
-        pending.insert(.ack)
-        let offset = receive.ring.count &+ (segment.sequence - receive.next)
-        let count = min(segment.payload.count, receive.ring.capacity &- offset)
-        guard count > 0, receive.ahead.insert(segment.sequence, segment.sequence + count) else {
-            segment.flags.remove(.fin)
-            return
+    private mutating func takeInOrder(_ count: Int, _ turn: TCPTurn) -> Int {
+        receive.next += count
+        receive.room = max(0, receive.room &- count)
+        guard !receive.ahead.isEmpty else {
+            scheduleAck(count, turn)
+            return 0
         }
-        if count < segment.payload.count { segment.flags.remove(.fin) }
-        segment.payload.count = count
-        segment.payload.copy(to: receive.ring, at: offset)
+        let reached = receive.ahead.advance(to: receive.next)
+        let joined = reached - receive.next
+        receive.next = reached
+        receive.room = max(0, receive.room &- joined)
+        // RFC 5681, 4.2: a filled gap is acknowledged at once.
+        pending.insert(.ack)
+        return joined
     }
 
     // MARK: FIN
 
-    private mutating func noteFin(_ segment: TCPSegment) {
-        let at = segment.sequence + segment.payload.count
+    private mutating func noteFin(at: SequenceNumber) {
         // The first one counts; text behind it would be a lie.
         guard !facts.contains(.finAhead), at >= receive.next else { return }
         facts.insert(.finAhead)
@@ -71,7 +86,7 @@ extension TCPConnection {
 
     private mutating func takeFin(_ turn: TCPTurn) {
         facts.remove(.finAhead)
-        facts.insert(.finReceived)
+        facts.formUnion([.finReceived, .finIsNew])
         receive.next += 1
         receive.ahead.removeAll()
         pending.insert(.ack)

@@ -142,7 +142,7 @@ extension TCPConnection {
     /// There is something to send, nothing in flight whose ACK could open the window, and no room for
     /// a full segment or everything.
     private var isWindowBlocked: Bool {
-        let waiting = send.ring.count &+ (facts.contains(.finQueued) && !facts.contains(.finAcknowledged) ? 1 : 0)
+        let waiting = send.queued &+ (facts.contains(.finQueued) && !facts.contains(.finAcknowledged) ? 1 : 0)
         return waiting > 0 && send.window < min(waiting, send.segmentSize)
     }
 

@@ -1,6 +1,7 @@
 // One connection as plain data: the transmission control block of RFC 9293, 3.3.1. No reference, no
-// closure, nothing that could not be written down and taken up elsewhere. What happens to it is in
-// the extensions: +Arrival, +Acknowledgement, +Text, +Output, +Timers, +Calls.
+// closure, no text, nothing that could not be written down and taken up elsewhere: bytes are counted here and
+// moved by a TCPStorage. What happens to it is in the extensions: +Arrival, +Acknowledgement, +Text, +Output,
+// +Plan, +Timers, +Calls.
 
 import Bytes
 
@@ -54,13 +55,24 @@ struct TCPFacts: OptionSet {
     static let isInTable = TCPFacts(rawValue: 1024)
     /// An ICMP error came; it is what a timeout will say.
     static let sawUnreachable = TCPFacts(rawValue: 2048)
+    /// Came through the door, and the handshake is not done.
+    static let isOffered = TCPFacts(rawValue: 16_384)
+    /// Its SYN is not answered before the door says so.
+    static let isHeld = TCPFacts(rawValue: 32_768)
+    /// The peer's FIN was taken, and the storage has not been told.
+    static let finIsNew = TCPFacts(rawValue: 8192)
+    /// The storage was opened for it, and may still keep something.
+    static let hasPlace = TCPFacts(rawValue: 4096)
 }
 
 /// RFC 9293, 3.3.1, send sequence variables.
 struct TCPSendSide {
-    var ring = ByteRing()
+    /// Bytes of text from SND.UNA on that the storage has.
+    var queued = 0
+    /// Of those acknowledged, what the storage has not been told yet.
+    var freed = 0
     var initial = SequenceNumber(0)
-    /// SND.UNA; in a synchronized state also the sequence number of the ring's first byte.
+    /// SND.UNA; in a synchronized state also the sequence number of the storage's first byte.
     var una = SequenceNumber(0)
     /// SND.NXT; goes back when everything is sent again.
     var next = SequenceNumber(0)
@@ -85,9 +97,10 @@ struct TCPSendSide {
 
 /// RFC 9293, 3.3.1, receive sequence variables.
 struct TCPReceiveSide {
-    var ring = ByteRing()
-    /// Bytes that a SYN announces while there is no ring yet.
-    var planned = 0
+    /// Bytes from RCV.NXT on that the storage takes; before it is open, what it plans to.
+    var room = 0
+    /// The most that `room` can be.
+    var capacity = 0
     var ahead = ReorderList()
     var initial = SequenceNumber(0)
     /// RCV.NXT
@@ -103,8 +116,6 @@ struct TCPReceiveSide {
     var largestSegment = 0
     /// Segments that are still acknowledged at once, so that the peer's slow start is not delayed.
     var quickAcks: UInt8 = 16
-    /// Bytes read by the caller since the ring was last made larger.
-    var readSinceGrowth = 0
     /// When the last acceptable segment came.
     var lastHeard: UInt64 = 0
 
@@ -207,7 +218,10 @@ struct TCPConnection {
     var isSynchronized: Bool { state.rawValue >= TCPState.established.rawValue }
 
     /// Our FIN's sequence number once it is queued.
-    var finSequence: SequenceNumber { send.una + send.ring.count }
+    var finSequence: SequenceNumber { send.una + send.queued }
+
+    /// Of a RST that we send by ourselves; 0 where nothing was said yet (RFC 9293, 3.10.7.1).
+    var resetSequence: UInt32 { send.highest == send.initial && state != .synSent ? 0 : send.next.rawValue }
 
     /// RFC 9293, 3.7.1; RFC 6691: the MTU less fixed headers; options come off the payload.
     mutating func setPath(mtu: Int) {
@@ -224,7 +238,7 @@ struct TCPConnection {
         send.segmentSize = max(8, min(send.peerLimit, pathRoom &- TCPHeader.minimumSize) &- options)
     }
 
-    /// The connection is over. Received bytes stay readable; the layer takes the other buffer back
+    /// The connection is over. Received bytes stay readable; the layer closes the storage otherwise
     /// and sends the RST, if one is pending.
     mutating func close(_ error: TCPError?) {
         state = .closed

@@ -1,159 +1,108 @@
-// TCP of one host: the connections, their table, their timers and the lists of those that have
-// something to send. It must not know descriptors, a clock or how a frame is made.
+// TCP over memory: the machine with a ring for each direction of a connection, and the calls that put text in and take it
+// out (RFC 9293, 3.9.1, SEND and RECEIVE), without blocking.
 
 import Bytes
 import Link
 
-/// All TCP connections of one host. Not Sendable: it lives on the thread of whoever drives it.
-public final class TCPLayer {
-    /// As it was made.
-    public let configuration: TCPConfiguration
-    /// Which way destinations lie; set by the host that owns this layer.
-    public weak var paths: (any PathSource)?
-    /// What happened to segments so far.
-    @exclusivity(unchecked) public internal(set) var counters = TCPCounters()
+/// All TCP connections of one host; their text lies in lent memory.
+public final class TCPLayer: TCPMachine {
+    private let rings: RingStorage
 
-    let settings: UnsafeMutablePointer<TCPConfiguration>
-    let buffers: any BufferSource
-    let secrets: TCPSecrets
-    let connections: ConnectionTable
-    let slots = ConnectionSlots()
-    @exclusivity(unchecked) var timers = TimerHeap()
-    var listeners: [TCPListener] = []
-    @exclusivity(unchecked) var ready: [ReadyList] = []
-    @exclusivity(unchecked) var resets = ResetQueue()
-    /// Private memory for the header of the segment at hand.
-    let headerRoom = UnsafeMutableRawBufferPointer.allocate(byteCount: TCPHeader.maximumSize, alignment: 8)
-    /// RFC 6056, 3.3.3: `next_ephemeral`.
-    var nextEphemeral: UInt32 = 0
-
-    /// - Parameter seed: the secret from which initial sequence numbers and ports follow (RFC 6528).
+    /// - Parameters:
+    ///   - seed: the secret from which initial sequence numbers and ports follow (RFC 6528).
+    ///   - buffers: lends the memory of socket buffers.
     public init(seed: UInt64, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()) {
-        self.configuration = configuration
-        self.buffers = buffers
-        settings = .allocate(capacity: 1)
-        settings.initialize(to: configuration)
-        secrets = TCPSecrets(seed: seed)
-        connections = ConnectionTable(secrets: secrets, slots: slots)
+        rings = RingStorage(buffers: buffers, settings: configuration)
+        super.init(seed: seed, storage: rings, configuration: configuration)
     }
 
-    deinit {
-        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
-            guard let connection = slots.pointer(slot) else { continue }
-            connection.pointee.facts.insert(.isReleased)
-            trimBuffers(connection)
-        }
-        settings.deallocate()
-        headerRoom.deallocate()
+    // MARK: segments
+
+    /// See ``TCPMachine/receive(_:through:now:)``.
+    public func receive(_ segment: SegmentView, now: Instant) { receive(segment, through: rings, now: now) }
+
+    /// See ``TCPMachine/transmit(into:on:from:now:)``.
+    public func transmit(
+        into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, now: Instant
+    ) -> PlacedSegment? {
+        transmit(into: room, on: interface, from: rings, now: now)
     }
 
-    func turn(_ now: Instant) -> TCPTurn { TCPTurn(now: now.nanoseconds, settings: UnsafePointer(settings)) }
-}
+    // MARK: SEND
 
-/// What happened to segments, counted.
-public struct TCPCounters: Equatable, Sendable {
-    /// Segments that arrived.
-    public var received: UInt64 = 0
-    /// Segments that left.
-    public var sent: UInt64 = 0
-    /// Dropped: a header that cannot be, or a lying option.
-    public var malformed: UInt64 = 0
-    /// Segments whose checksum is wrong.
-    public var badChecksum: UInt64 = 0
-    /// Answered by RST: no such connection, or not acceptable.
-    public var refused: UInt64 = 0
-    /// SYNs dropped because a backlog or the table was full or memory was short.
-    public var overflowed: UInt64 = 0
-}
-
-/// Connections that may have something to send by one interface, in turn; linked through `nextReady`.
-struct ReadyList {
-    var interface: InterfaceID
-    var first = TCPLinks.none
-    var last = TCPLinks.none
-}
-
-// MARK: after every input to a connection
-extension TCPLayer {
-    /// Brings lists, timers and buffers in line with a connection that has just changed.
-    func settle(_ slot: UInt32, _ turn: TCPTurn) {
-        guard let connection = slots.pointer(slot) else { return }
-        connection.pointee.settle(turn)
-        switch connection.pointee.state {
-        case .closed: return finish(slot, connection)
-        case .timeWait: trimBuffers(connection)
-        default: break
+    /// Copies bytes into the send buffer; returns how many it took (0: full, closed or unknown).
+    public func send(_ id: TCPSocketID, _ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
+        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+        var taken = rings.append(bytes, of: id.slot)
+        if taken < bytes.count, wantsLargerSendRing(connection, id.slot) {
+            rings.growSendRing(id.slot)
+            taken += rings.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]), of: id.slot)
         }
-        if !connection.pointee.facts.contains(.isReady), connection.pointee.mayHaveOutput {
-            makeReady(slot, connection)
-        }
-        let deadline = connection.pointee.timers.next
-        if deadline != TCPTimers.never { timers.schedule(slot, at: deadline) }
+        queued(taken, id, connection, now)
+        return taken
     }
 
-    func makeReady(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>) {
-        connection.pointee.facts.insert(.isReady)
-        connection.pointee.links.nextReady = TCPLinks.none
-        let list = readyList(connection.pointee.interface)
-        if let last = slots.pointer(ready[list].last) {
-            last.pointee.links.nextReady = slot
-        } else {
-            ready[list].first = slot
-        }
-        ready[list].last = slot
+    /// Lends the next contiguous room of the send buffer (none: `body` is not called); `body` returns
+    /// how many bytes it filled from the start. It must not call this layer.
+    public func withSendSpan(
+        _ id: TCPSocketID, now: Instant, _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
+        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+        if wantsLargerSendRing(connection, id.slot) { rings.growSendRing(id.slot) }
+        let span = rings.freeSpan(id.slot)
+        guard span.count > 0 else { return 0 }
+        let filled = min(max(0, body(span)), span.count)
+        rings.extendSend(filled, of: id.slot)
+        queued(filled, id, connection, now)
+        return filled
     }
 
-    private func readyList(_ interface: InterfaceID) -> Int {
-        if let index = ready.firstIndex(where: { $0.interface == interface }) { return index }
-        ready.append(ReadyList(interface: interface))
-        return ready.count - 1
+    private func queued(
+        _ count: Int, _ id: TCPSocketID, _ connection: UnsafeMutablePointer<TCPConnection>, _ now: Instant
+    ) {
+        guard count > 0 else { return }
+        connection.pointee.send.queued &+= count
+        settle(id.index, turn(now))
     }
 
-    /// Takes the connection whose turn it is out of a list.
-    func popReady(_ list: Int) -> UInt32? {
-        while true {
-            let slot = ready[list].first
-            guard let connection = slots.pointer(slot) else { return nil }
-            ready[list].first = connection.pointee.links.nextReady
-            if ready[list].first == TCPLinks.none { ready[list].last = TCPLinks.none }
-            connection.pointee.facts.remove(.isReady)
-            if connection.pointee.links.generation & 1 == 1 { return slot }
-            slots.recycle(slot)
-        }
+    /// The caller has filled the send buffer although the peer and the network would take more.
+    private func wantsLargerSendRing(_ connection: UnsafeMutablePointer<TCPConnection>, _ slot: Int) -> Bool {
+        rings.occupancy(slot).free == 0 && connection.pointee.reach > rings.sendCapacity(slot) / 2
     }
 
-    /// Sorts everything that waits into the lists of the interfaces it now leaves by.
-    func sortReadyLists() {
-        var waiting: [UInt32] = []
-        for list in ready.indices {
-            while let slot = popReady(list) { waiting.append(slot) }
-        }
-        for slot in waiting {
-            if let connection = slots.pointer(slot) { makeReady(slot, connection) }
-        }
+    // MARK: RECEIVE
+
+    /// Copies received bytes out; returns how many. 0 with `status.isEOF`: the peer has closed.
+    public func receive(_ id: TCPSocketID, into room: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
+        guard let connection = slots.find(id) else { return 0 }
+        let count = rings.take(into: room, of: id.slot)
+        if count > 0 { afterReading(id, connection, now) }
+        return count
     }
 
-    /// A connection has ended: everything but its name and unread bytes goes.
-    private func finish(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>) {
-        if connection.pointee.facts.contains(.isInTable) {
-            connection.pointee.facts.remove(.isInTable)
-            connections.remove(connection.pointee.key)
+    /// Lends the next contiguous received bytes (none: `body` is not called); `body` returns how many
+    /// it consumed from the start. It must not call this layer.
+    public func withReceiveSpan(_ id: TCPSocketID, now: Instant, _ body: (UnsafeRawBufferPointer) -> Int) -> Int {
+        guard let connection = slots.find(id) else { return 0 }
+        let span = rings.unreadSpan(id.slot)
+        guard span.count > 0 else { return 0 }
+        let count = min(max(0, body(span)), span.count)
+        rings.dropUnread(count, of: id.slot)
+        if count > 0 { afterReading(id, connection, now) }
+        return count
+    }
+
+    private func afterReading(
+        _ id: TCPSocketID, _ connection: UnsafeMutablePointer<TCPConnection>, _ now: Instant
+    ) {
+        let (room, capacity) = rings.receiveRoom(id.slot)
+        connection.pointee.setRoom(room, of: capacity)
+        if connection.pointee.state == .established, rings.wantsLargerReceiveRing(id.slot) {
+            let unread = rings.occupancy(id.slot).unread
+            rings.growReceiveRing(id.slot, extent: unread &+ connection.pointee.extentAhead)
+            // Of the larger one the peer hears with the next ACK.
+            (connection.pointee.receive.room, connection.pointee.receive.capacity) = rings.receiveRoom(id.slot)
         }
-        timers.remove(slot)
-        if connection.pointee.pending.contains(.reset) {
-            resets.push(
-                TCPReset(
-                    key: connection.pointee.key, interface: connection.pointee.interface,
-                    sequence: connection.pointee.send.next.rawValue,
-                    acknowledgement: connection.pointee.receive.next.rawValue, flags: [.rst, .ack]))
-        }
-        connection.pointee.pending = []
-        if let id = connection.pointee.links.listener, !connection.pointee.facts.contains(.isQueued) {
-            connection.pointee.links.listener = nil
-            connection.pointee.facts.insert(.isReleased)
-            if let index = openListener(id) { listeners[index].waiting -= 1 }
-        }
-        trimBuffers(connection)
-        if connection.pointee.facts.contains(.isReleased) { slots.remove(slot) }
+        settle(id.index, turn(now))
     }
 }

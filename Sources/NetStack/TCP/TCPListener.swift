@@ -28,7 +28,7 @@ extension TCPSocketID {
     var listenerIndex: Int? { index & Self.listenerBit == 0 ? nil : Int(index & ~Self.listenerBit) }
 }
 
-extension TCPLayer {
+extension TCPMachine {
     /// The listener for a SYN: one bound to the address before one for every address.
     func listener(for local: Endpoint) -> TCPSocketID? {
         var fallback: TCPSocketID?

@@ -1,35 +1,14 @@
 // A received segment on its way through the machine: the parsed copy of its header, and where in the
 // frame the part of the payload lies that is still of interest.
 
-import Bytes
-import Link
-
-/// Payload that still lies in the frame it came in.
-struct TCPPayload {
-    let frame: FrameView
-    var offset: Int
-    var count: Int
-
-    /// Copies everything to `offset` of the ring, seen from its first byte.
-    func copy(to ring: ByteRing, at ringOffset: Int) {
-        let (first, second) = ring.pieces(at: ringOffset, count: count)
-        guard first.count > 0 else { return }
-        frame.copy(from: offset, into: first)
-        if second.count > 0 { frame.copy(from: offset &+ first.count, into: second) }
-    }
-
-    /// Adds the payload to a checksum, span by span.
-    func add(to sum: inout InternetChecksum) {
-        frame.add(count, from: offset, to: &sum)
-    }
-}
-
 struct TCPSegment {
     let header: TCPHeader
     /// SEG.SEQ of the first byte that is still of interest.
     var sequence: SequenceNumber
     var flags: TCPFlags
     var payload: TCPPayload
+    /// Bytes from RCV.NXT to the first one of `payload`.
+    var offset = 0
 
     init(header: TCPHeader, payload: TCPPayload) {
         self.header = header
@@ -78,4 +57,6 @@ enum TCPReply {
     case nothing
     /// RFC 9293, 3.10.7.1: RST that fits the segment.
     case reset
+    /// Text is to be stored at `segment.offset`, or a FIN to be taken: `takeText` says so.
+    case text
 }

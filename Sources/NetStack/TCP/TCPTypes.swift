@@ -6,6 +6,10 @@
 public struct TCPSocketID: Hashable, Sendable {
     var index: UInt32
     var generation: UInt32
+
+    /// Where the connection stands in tables beside TCP's: a small number that is used again when the connection is
+    /// gone. Of a listener it says nothing.
+    public var slot: Int { Int(index) }
 }
 
 /// RFC 9293, 3.3.2.

@@ -12,12 +12,19 @@ extension InternetChecksum {
         from source: IPAddress, to destination: IPAddress, _ proto: IPProtocol, length: Int
     ) -> InternetChecksum {
         var sum = InternetChecksum()
-        sum.add(quad: source.high)
-        sum.add(quad: source.low)
-        sum.add(quad: destination.high)
-        sum.add(quad: destination.low)
-        sum.add(word: UInt16(proto.rawValue))
-        sum.add(long: UInt32(truncatingIfNeeded: length))
+        sum.addPseudoHeader(from: source, to: destination, proto, length: length)
         return sum
+    }
+
+    /// Adds the pseudo header to the sum of what it stands before.
+    @inline(__always) mutating func addPseudoHeader(
+        from source: IPAddress, to destination: IPAddress, _ proto: IPProtocol, length: Int
+    ) {
+        add(quad: source.high)
+        add(quad: source.low)
+        add(quad: destination.high)
+        add(quad: destination.low)
+        add(word: UInt16(proto.rawValue))
+        add(long: UInt32(truncatingIfNeeded: length))
     }
 }

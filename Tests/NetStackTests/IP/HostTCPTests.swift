@@ -138,6 +138,22 @@ private struct Transfer {
         }
     }
 
+    @Test("a SYN that the door refuses by ICMP ends the connect with the host's own word for it")
+    func doorRefusesByICMP() throws {
+        final class Refuser: TCPDoor {
+            func admission(of id: TCPSocketID, from remote: Endpoint, to local: Endpoint) -> TCPAdmission {
+                .refuse(.unreachable(code: 3))
+            }
+            func ended(_ id: TCPSocketID, _ error: TCPError?) {}
+        }
+        let door = Refuser()
+        let pair = Pair()
+        pair.b.host.tcp.door = door
+        let connection = try pair.a.host.tcp.connect(to: TCPEndpoint(addressB, 81), from: nil, now: pair.wire.now)
+        pair.wire.run(for: .milliseconds(500))
+        #expect(pair.a.host.tcp.status(connection)?.error == .unreachable)
+    }
+
     @Test("a connection to nobody hears from ARP after three seconds, not after minutes")
     func nobody() throws {
         let pair = Pair()

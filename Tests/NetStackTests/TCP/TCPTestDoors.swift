@@ -32,6 +32,8 @@ final class OneRoute: PathSource {
     var mtu: Int
     var isUp = true
     var interface = InterfaceID(rawValue: 1)
+    /// Every address is one of its own.
+    var isGateway = false
 
     init(address: IPAddress, mtu: Int) {
         self.address = address
@@ -39,8 +41,8 @@ final class OneRoute: PathSource {
     }
 
     func path(to destination: IPAddress, from source: IPAddress?) -> TransportPath? {
-        guard isUp, source == nil || source == address else { return nil }
-        return TransportPath(source: address, interface: interface, mtu: mtu)
+        guard isUp, source == nil || source == address || isGateway else { return nil }
+        return TransportPath(source: source ?? address, interface: interface, mtu: mtu)
     }
 
     func isLocal(_ address: IPAddress) -> Bool { address == self.address }
@@ -72,20 +74,27 @@ final class TestHost {
 
     /// Hands the layer a segment that lies in `pieces` spans behind some bytes of other headers.
     func receive(_ bytes: [UInt8], from source: IPAddress, now: Instant, trusted: Bool = false, pieces: Int = 1) {
-        let headRoom = 34
-        let frame = [UInt8](repeating: 0xee, count: headRoom) + bytes
-        frame.withUnsafeBytes { all in
-            let step = max(1, (all.count + pieces - 1) / pieces)
-            let spans = stride(from: 0, to: all.count, by: step).map {
-                UnsafeRawBufferPointer(rebasing: all[$0..<min($0 + step, all.count)])
-            }
-            spans.withUnsafeBufferPointer { spans in
-                let view = FrameView(segments: spans, length: all.count)
-                tcp.receive(
-                    SegmentView(
-                        from: source, to: address, frame: view, at: headRoom, length: bytes.count,
-                        checksumTrusted: trusted), now: now)
-            }
+        lend(bytes, from: source, to: address, trusted: trusted, pieces: pieces) { tcp.receive($0, now: now) }
+    }
+}
+
+/// Lends a segment as IP would, in `pieces` spans behind some bytes of other headers.
+func lend(
+    _ bytes: [UInt8], from source: IPAddress, to destination: IPAddress, trusted: Bool = false, pieces: Int = 1,
+    _ body: (SegmentView) -> Void
+) {
+    let headRoom = 34
+    let frame = [UInt8](repeating: 0xee, count: headRoom) + bytes
+    frame.withUnsafeBytes { all in
+        let step = max(1, (all.count + pieces - 1) / pieces)
+        let spans = stride(from: 0, to: all.count, by: step).map {
+            UnsafeRawBufferPointer(rebasing: all[$0..<min($0 + step, all.count)])
+        }
+        spans.withUnsafeBufferPointer { spans in
+            body(
+                SegmentView(
+                    from: source, to: destination, frame: FrameView(segments: spans, length: all.count), at: headRoom,
+                    length: bytes.count, checksumTrusted: trusted))
         }
     }
 }

@@ -1,8 +1,9 @@
-// TCP's upper door: the user calls of RFC 9293, 3.9.1, without blocking.
+// TCP's upper door: the user calls of RFC 9293, 3.9.1, without blocking and without SEND and RECEIVE, which are where
+// the text is.
 
 import Bytes
 
-extension TCPLayer {
+extension TCPMachine {
     // MARK: OPEN
 
     /// RFC 9293, 3.10.1 (active OPEN). The result is in SYN-SENT; `status` tells when it is established.
@@ -21,7 +22,7 @@ extension TCPLayer {
         connection.timestamps.offset = secrets.timestampOffset(key)
         connection.open(secrets.initialSequence(key, now: turn.now), turn)
         let id = enter(connection)
-        guard lendBuffers(id.index) else {
+        guard openPlace(id.index) else {
             release(id, now: now)
             throw .noBufferSpace
         }
@@ -70,63 +71,6 @@ extension TCPLayer {
         return TCPSocketID(index: slot, generation: connection.pointee.links.generation)
     }
 
-    // MARK: SEND and RECEIVE
-
-    /// Copies bytes into the send buffer; returns how many it took (0: full, closed or unknown).
-    public func send(_ id: TCPSocketID, _ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
-        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
-        var taken = connection.pointee.send.ring.append(bytes)
-        if taken < bytes.count, connection.pointee.wantsLargerSendRing {
-            growSendRing(connection)
-            taken += connection.pointee.send.ring.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]))
-        }
-        if taken > 0 { settle(id.index, turn(now)) }
-        return taken
-    }
-
-    /// Lends the next contiguous room of the send buffer (none: `body` is not called); `body` returns
-    /// how many bytes it filled from the start. It must not call this layer.
-    public func withSendSpan(
-        _ id: TCPSocketID, now: Instant, _ body: (UnsafeMutableRawBufferPointer) -> Int
-    ) -> Int {
-        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
-        if connection.pointee.wantsLargerSendRing { growSendRing(connection) }
-        let span = connection.pointee.send.ring.freeSpan
-        guard span.count > 0 else { return 0 }
-        let filled = min(max(0, body(span)), span.count)
-        connection.pointee.send.ring.extend(filled)
-        if filled > 0 { settle(id.index, turn(now)) }
-        return filled
-    }
-
-    /// Copies received bytes out; returns how many. 0 with `status.isEOF`: the peer has closed.
-    public func receive(_ id: TCPSocketID, into room: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
-        guard let connection = slots.find(id) else { return 0 }
-        let count = connection.pointee.receive.ring.take(into: room)
-        if count > 0 { afterReading(count, id, connection, now) }
-        return count
-    }
-
-    /// Lends the next contiguous received bytes (none: `body` is not called); `body` returns how many
-    /// it consumed from the start. It must not call this layer.
-    public func withReceiveSpan(_ id: TCPSocketID, now: Instant, _ body: (UnsafeRawBufferPointer) -> Int) -> Int {
-        guard let connection = slots.find(id) else { return 0 }
-        let span = UnsafeRawBufferPointer(connection.pointee.receive.ring.firstSpan)
-        guard span.count > 0 else { return 0 }
-        let count = min(max(0, body(span)), span.count)
-        connection.pointee.receive.ring.drop(count)
-        if count > 0 { afterReading(count, id, connection, now) }
-        return count
-    }
-
-    private func afterReading(
-        _ count: Int, _ id: TCPSocketID, _ connection: UnsafeMutablePointer<TCPConnection>, _ now: Instant
-    ) {
-        connection.pointee.noteRead(count)
-        if connection.pointee.wantsLargerReceiveRing { growReceiveRing(connection) }
-        settle(id.index, turn(now))
-    }
-
     // MARK: CLOSE, ABORT, STATUS
 
     /// RFC 9293, 3.10.4 (CLOSE): FIN after the queued data; receiving goes on.
@@ -140,7 +84,7 @@ extension TCPLayer {
     /// RFC 9293, 3.10.5 (ABORT): RST to the peer, buffers dropped. The name stays until `release`.
     public func abort(_ id: TCPSocketID, now: Instant) {
         guard let connection = slots.find(id), connection.pointee.state != .closed else { return }
-        connection.pointee.receive.ring.drop(connection.pointee.receive.ring.count)
+        if connection.pointee.facts.contains(.hasPlace) { _ = storage.close(id.slot, keepingUnread: false) }
         connection.pointee.abort()
         settle(id.index, turn(now))
     }
@@ -152,7 +96,7 @@ extension TCPLayer {
         let turn = turn(now)
         if let index = openListener(id) { return closeListener(index, turn) }
         guard let connection = slots.find(id), !connection.pointee.facts.contains(.isReleased) else { return }
-        connection.pointee.release(turn)
+        connection.pointee.release(hasUnread: occupancy(connection.pointee, id.slot).unread > 0, turn)
         settle(id.index, turn)
     }
 
@@ -182,13 +126,18 @@ extension TCPLayer {
     }
 
     private func status(_ c: TCPConnection, _ slot: UInt32) -> TCPStatus {
-        TCPStatus(
+        let places = occupancy(c, Int(slot))
+        return TCPStatus(
             id: TCPSocketID(index: slot, generation: c.links.generation), state: c.state, local: c.key.local,
-            remote: c.key.remote, readableBytes: c.receive.ring.count,
-            writableBytes: c.canQueue ? c.send.ring.free : 0, unacknowledgedBytes: c.send.ring.count,
-            isEOF: c.facts.contains(.finReceived) && c.receive.ring.count == 0,
+            remote: c.key.remote, readableBytes: places.unread,
+            writableBytes: c.canQueue ? places.free : 0, unacknowledgedBytes: c.send.queued,
+            isEOF: c.facts.contains(.finReceived) && places.unread == 0,
             isDelivered: c.facts.contains(.finAcknowledged), error: c.error,
             roundTripNanoseconds: c.roundTrip.smoothed, retransmissions: c.retransmissions)
+    }
+
+    private func occupancy(_ connection: TCPConnection, _ slot: Int) -> TCPOccupancy {
+        connection.facts.contains(.hasPlace) ? storage.occupancy(slot) : TCPOccupancy(unread: 0, free: 0)
     }
 
     /// Nagle's algorithm for one connection (RFC 9293, 3.7.4).

@@ -3,7 +3,7 @@
 
 import Bytes
 
-extension TCPLayer {
+extension TCPMachine {
     /// Gives back every listener and connection, as ``release(_:now:)`` does with one.
     public func releaseAll(now: Instant) {
         for index in listeners.indices where listeners[index].isOpen {

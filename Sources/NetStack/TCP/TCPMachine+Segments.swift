@@ -1,0 +1,332 @@
+// TCP's lower door: segments in, segments out, time, and what IP learns about paths.
+
+import Bytes
+import Link
+
+extension TCPMachine {
+    // MARK: in
+
+    /// The first step of taking a segment: everything but its text. The storage is then told what was acknowledged and,
+    /// where ``TCPArrival/isOpen``, takes the text: `receive(_:through:now:)` does all that.
+    public func arrive(_ segment: SegmentView, now: Instant) -> TCPArrival {
+        counters.received &+= 1
+        guard var parsed = parse(segment) else { return TCPArrival() }
+        let turn = turn(now)
+        let key = TCPKey(
+            local: Endpoint(segment.destination, parsed.header.destinationPort),
+            remote: Endpoint(segment.source, parsed.header.sourcePort))
+        guard let slot = connections.find(key) else {
+            receiveUnknown(parsed, key, turn)
+            return TCPArrival()
+        }
+        return deliver(&parsed, to: slot, key, turn)
+    }
+
+    /// The second step: the storage has taken `stored` of the first bytes of the text. Returns how many bytes that it had
+    /// stored ahead follow now what was received in order. Mostly none, and all is done; else the storage hears of them
+    /// (`join`), and `finish` follows.
+    public func take(_ arrival: TCPArrival, stored: Int, now: Instant) -> Int {
+        let slot = UInt32(truncatingIfNeeded: arrival.slot)
+        guard arrival.isOpen, let connection = slots.pointer(slot) else { return 0 }
+        let turn = turn(now)
+        let joined = connection.pointee.takeText(arrival, stored: stored, turn)
+        if joined == 0 { finish(slot, connection, turn) }
+        return joined
+    }
+
+    /// The last step, where bytes were joined.
+    public func finish(_ arrival: TCPArrival, now: Instant) {
+        let slot = UInt32(truncatingIfNeeded: arrival.slot)
+        guard arrival.isOpen, let connection = slots.pointer(slot) else { return }
+        finish(slot, connection, turn(now))
+    }
+
+    @inline(__always) private func finish(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn
+    ) {
+        if connection.pointee.facts.contains(.finIsNew) {
+            connection.pointee.facts.remove(.finIsNew)
+            storage.peerFinished(Int(slot))
+        }
+        settle(slot, turn)
+    }
+
+    /// Copies the header out of the frame once and parses the copy; checks the sum over that copy.
+    private func parse(_ segment: SegmentView) -> TCPSegment? {
+        let copied = segment.frame.copy(
+            from: segment.offset,
+            into: UnsafeMutableRawBufferPointer(rebasing: headerRoom[0..<max(0, min(60, segment.length))]))
+        let bytes = UnsafeRawBufferPointer(rebasing: headerRoom[0..<copied])
+        guard let (header, size) = try? TCPHeader.parse(bytes, segmentLength: segment.length) else {
+            counters.malformed &+= 1
+            return nil
+        }
+        let payload = TCPPayload(
+            frame: segment.frame, offset: segment.offset &+ size, count: segment.length &- size)
+        if !segment.checksumTrusted {
+            var sum = InternetChecksum.pseudoHeader(
+                from: segment.source, to: segment.destination, .tcp, length: segment.length)
+            sum.add(UnsafeRawBufferPointer(rebasing: headerRoom[0..<size]))
+            payload.add(to: &sum)
+            guard sum.checksum == 0 else {
+                counters.badChecksum &+= 1
+                return nil
+            }
+        }
+        return TCPSegment(header: header, payload: payload)
+    }
+
+    private func deliver(
+        _ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ turn: TCPTurn
+    ) -> TCPArrival {
+        var arrival = TCPArrival()
+        guard let connection = slots.pointer(slot) else { return arrival }
+        if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment),
+            door != nil || listener(for: key.local) != nil
+        {
+            replace(slot, connection, segment, key, turn)
+            return arrival
+        }
+        let wasWaiting = connection.pointee.state == .synReceived
+        if wasWaiting, connection.pointee.completesHandshake(segment, turn), !openPlace(slot) {
+            counters.overflowed &+= 1
+            connection.pointee.abort()
+            settle(slot, turn)
+            return arrival
+        }
+        let reply = connection.pointee.arrive(&segment, turn)
+        arrival.slot = Int(slot)
+        if wasWaiting, connection.pointee.isSynchronized { handshakeDone(slot, connection) }
+        switch reply {
+        case .text: arrival.take(segment)
+        case .reset:
+            refuse(segment, key, turn)
+            settle(slot, turn)
+        case .nothing: settle(slot, turn)
+        }
+        arrival.acknowledged = connection.pointee.send.freed
+        connection.pointee.send.freed = 0
+        return arrival
+    }
+
+    /// A new connection takes the endpoints of one in TIME-WAIT (RFC 6191).
+    private func replace(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ segment: TCPSegment, _ key: TCPKey,
+        _ turn: TCPTurn
+    ) {
+        let highest = connection.pointee.send.highest
+        connection.pointee.close(nil)
+        settle(slot, turn)
+        receiveUnknown(segment, key, turn, after: highest)
+    }
+
+    /// RFC 9293, 3.10.7.1 and 3.10.7.2: no connection; perhaps a listener.
+    private func receiveUnknown(
+        _ segment: TCPSegment, _ key: TCPKey, _ turn: TCPTurn, after highest: SequenceNumber? = nil
+    ) {
+        guard !segment.flags.contains(.rst), key.remote.address.isUnicast || key.remote.address.isLoopback else {
+            return
+        }
+        let listener = listener(for: key.local)
+        guard listener != nil || door != nil, !segment.flags.contains(.ack) else { return refuse(segment, key, turn) }
+        guard segment.flags.contains(.syn) else { return }
+        guard hasRoom(for: listener), slots.count < settings.pointee.maximumConnections,
+            let path = paths?.path(to: key.remote.address, from: key.local.address)
+        else {
+            counters.overflowed &+= 1
+            return
+        }
+        var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
+        connection.receive.room = storage.plannedRoom
+        connection.receive.capacity = connection.receive.room
+        connection.links.listener = listener
+        connection.timestamps.offset = secrets.timestampOffset(key)
+        var initial = secrets.initialSequence(key, now: turn.now)
+        // RFC 9293, 3.6.1: larger than anything the previous incarnation used.
+        if let highest, initial < highest + 65_537 { initial = highest + 65_537 }
+        connection.open(initial, answering: segment, turn)
+        if listener == nil { connection.facts.insert(.isOffered) }
+        let id = enter(connection)
+        if let listener, let index = openListener(listener) {
+            listeners[index].waiting += 1
+            settle(id.index, turn)
+        } else {
+            offer(id, turn)
+        }
+    }
+
+    /// Whether one more connection may wait for its handshake.
+    private func hasRoom(for listener: TCPSocketID?) -> Bool {
+        guard let listener else { return offered < settings.pointee.maximumOffered }
+        guard let index = openListener(listener) else { return false }
+        return listeners[index].waiting < listeners[index].backlog
+    }
+
+    /// A passive connection is established: it queues up, or its owner has heard of it when the storage was opened.
+    private func handshakeDone(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>) {
+        if connection.pointee.facts.contains(.isOffered) {
+            leaveDoor(slot, connection)
+        } else {
+            queueForAccept(slot)
+        }
+    }
+
+    /// Gives a connection its slot and its place in the table.
+    func enter(_ connection: TCPConnection) -> TCPSocketID {
+        var connection = connection
+        connection.facts.insert(.isInTable)
+        let id = slots.add(connection)
+        connections.insert(connection.key, slot: id.index)
+        return id
+    }
+
+    /// RFC 9293, 3.10.7.1: the RST that fits a segment.
+    private func refuse(_ segment: TCPSegment, _ key: TCPKey, _ turn: TCPTurn) {
+        guard !segment.header.flags.contains(.rst),
+            let path = paths?.path(to: key.remote.address, from: key.local.address)
+        else { return }
+        counters.refused &+= 1
+        let hasAck = segment.header.flags.contains(.ack)
+        resets.push(
+            TCPReset(
+                key: key, interface: path.interface, sequence: hasAck ? segment.header.acknowledgement : 0,
+                acknowledgement: hasAck ? 0 : segment.end.rawValue, flags: hasAck ? .rst : [.rst, .ack]))
+    }
+
+    // MARK: out
+
+    /// The next segment that belongs to no connection, whole; `nil` when none waits for `interface`.
+    @inline(__always) public func writeLoose(
+        into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID
+    ) -> PlacedSegment? { resets.isEmpty ? nil : popLoose(into: room, on: interface) }
+
+    private func popLoose(
+        into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID
+    ) -> PlacedSegment? {
+        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize, let reset = resets.pop(interface) else {
+            return nil
+        }
+        counters.sent &+= 1
+        return reset.write(into: Self.behindHeader(room, to: reset.key.remote.address))
+    }
+
+    /// The first half of sending: the next segment that leaves by `interface`, planned; `nil` when there is none. Its
+    /// text goes to ``TCPOutgoing/textRoom(in:)``, then `write` puts the header in front: `transmit` does both.
+    public func plan(
+        into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, now: Instant
+    ) -> TCPOutgoing? {
+        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize else { return nil }
+        guard let list = ready.firstIndex(where: { $0.interface == interface }) else { return nil }
+        let turn = turn(now)
+        while let slot = popReady(list) {
+            guard let connection = slots.pointer(slot) else { continue }
+            let header = connection.pointee.key.remote.address.family.headerSize
+            let start = header &+ connection.pointee.textHeaderSize
+            let limit = min(connection.pointee.send.segmentSize, room.count &- start)
+            if let plan = connection.pointee.nextPlan(limit: limit, turn) {
+                return TCPOutgoing(slot: Int(slot), plan: plan, headerStart: header, textStart: start)
+            }
+            afterSilence(slot, connection, turn)
+        }
+        return nil
+    }
+
+    /// The second half: `fetched` bytes of text are in place, whose sum is `sum`. `nil`: there is nothing to send, because
+    /// none of the text was to be had.
+    public func write(
+        _ outgoing: TCPOutgoing, fetched: Int, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer,
+        now: Instant
+    ) -> PlacedSegment? {
+        let slot = UInt32(truncatingIfNeeded: outgoing.slot)
+        guard let connection = slots.pointer(slot) else { return nil }
+        let turn = turn(now)
+        var plan = outgoing.plan
+        if fetched < plan.count {
+            guard fetched > 0 else {
+                afterSilence(slot, connection, turn)
+                return nil
+            }
+            plan.count = fetched
+            plan.flags.subtract([.psh, .fin])
+        }
+        let headerRoom = UnsafeMutableRawBufferPointer(rebasing: room[outgoing.headerStart...])
+        guard let length = connection.pointee.write(plan, sum, into: headerRoom, turn) else { return nil }
+        counters.sent &+= 1
+        settle(slot, turn)
+        let key = connection.pointee.key
+        return PlacedSegment(source: key.local.address, destination: key.remote.address, length: length)
+    }
+
+    /// The room without its IP header. Callers have compared its size.
+    @inline(__always) private static func behindHeader(
+        _ room: UnsafeMutableRawBufferPointer, to destination: IPAddress
+    ) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: room[destination.family.headerSize...])
+    }
+
+    /// Whether `transmit` may have something for `interface`; false is certain.
+    func mayHaveOutput(on interface: InterfaceID) -> Bool {
+        resets.contains(interface) || ready.contains { $0.interface == interface && $0.first != TCPLinks.none }
+    }
+
+    /// As `settle`, but a connection that had nothing to send is not asked again.
+    private func afterSilence(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn) {
+        connection.pointee.settle(turn)
+        let deadline = connection.pointee.timers.next
+        if deadline != TCPTimers.never { timers.schedule(slot, at: deadline) }
+    }
+
+    // MARK: time
+
+    /// When `advance` is to be called; may be earlier than there is something to do, never later.
+    public var nextDeadline: Instant? { timers.first.map { Instant(nanoseconds: $0) } }
+
+    /// Lets the timers run that are due; their segments wait for `transmit`.
+    public func advance(to now: Instant) {
+        let turn = turn(now)
+        while let slot = timers.popDue(turn.now) {
+            guard let connection = slots.pointer(slot), slots.isInUse(slot) else { continue }
+            connection.pointee.advance(turn)
+            settle(slot, turn)
+        }
+    }
+
+    // MARK: paths
+
+    /// The network reported an error about a segment sent earlier (RFC 9293, 3.9.2.2; RFC 5927, 4).
+    public func pathFailed(_ error: QuotedError, now: Instant) {
+        let turn = turn(now)
+        guard let slot = connections.find(TCPKey(local: error.local, remote: error.remote)),
+            let connection = slots.pointer(slot)
+        else { return }
+        connection.pointee.pathFailed(error, turn)
+        settle(slot, turn)
+    }
+
+    /// `address` is no longer one of this node's: its connections end without a segment.
+    public func addressLost(_ address: IPAddress, now: Instant) {
+        let turn = turn(now)
+        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
+            guard let connection = slots.pointer(slot), connection.pointee.key.local.address == address,
+                connection.pointee.state != .closed
+            else { continue }
+            connection.pointee.close(.addressLost)
+            connection.pointee.pending = []
+            settle(slot, turn)
+        }
+    }
+
+    /// Routes or MTUs changed: paths that were asked for earlier may be different now.
+    public func pathsChanged(now: Instant) {
+        let turn = turn(now)
+        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
+            guard let connection = slots.pointer(slot), connection.pointee.state != .closed else { continue }
+            let key = connection.pointee.key
+            guard let path = paths?.path(to: key.remote.address, from: key.local.address) else { continue }
+            connection.pointee.interface = path.interface
+            connection.pointee.pathChanged(mtu: path.mtu, turn)
+            settle(slot, turn)
+        }
+        sortReadyLists()
+    }
+}
