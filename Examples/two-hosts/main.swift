@@ -81,9 +81,9 @@ var room = [UInt8](repeating: 0, count: 100)
 run {
     echo = echo ?? server.host.tcp.accept(listener)
     guard let echo else { return false }
-    let count = room.withUnsafeMutableBytes { server.host.tcp.receive(echo, into: $0, now: clock) }
+    let count = room.withUnsafeMutableBytes { server.host.tcp.receive(echo, into: $0, now: clock).count }
     _ = room[..<count].withUnsafeBytes { server.host.tcp.send(echo, $0, now: clock) }
     return (client.host.tcp.status(socket)?.readableBytes ?? 0) == line.count
 }
-let count = room.withUnsafeMutableBytes { client.host.tcp.receive(socket, into: $0, now: clock) }
+let count = room.withUnsafeMutableBytes { client.host.tcp.receive(socket, into: $0, now: clock).count }
 print("echo after \(clock.nanoseconds / 1000) µs: \(String(decoding: room[..<count], as: UTF8.self))", terminator: "")

@@ -39,6 +39,6 @@ enum Curl {
     ) {
         guard connection.sent < answer.count else { return host.tcp.release(connection.id, now: now) }
         let piece = Array(answer[connection.sent..<min(answer.count, connection.sent + size * 8)])
-        connection.sent += piece.withUnsafeBytes { host.tcp.send(connection.id, $0, now: now) }
+        connection.sent += piece.withUnsafeBytes { host.tcp.send(connection.id, $0, now: now) }.count
     }
 }

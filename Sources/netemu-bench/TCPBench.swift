@@ -63,7 +63,7 @@ private final class TCPPair {
         var idle = 0
         while received < total, idle < 1000 {
             while sent < total {
-                let filled = a.withSendSpan(id, now: now) { min($0.count, total - sent) }
+                let filled = a.withSendSpan(id, now: now) { min($0.count, total - sent) }.count
                 if filled == 0 { break }
                 sent += filled
             }
@@ -81,7 +81,7 @@ private final class TCPPair {
     private func drain(_ id: TCPSocketID) -> Int {
         var count = 0
         while true {
-            let taken = b.withReceiveSpan(id, now: now) { $0.count }
+            let taken = b.withReceiveSpan(id, now: now) { $0.count }.count
             if taken == 0 { return count }
             count += taken
         }

@@ -38,7 +38,7 @@ private final class Server {
     private func serve(_ index: Int, _ host: Host, _ now: Instant) {
         let id = open[index].id
         var room = [UInt8](repeating: 0, count: 4096)
-        let count = room.withUnsafeMutableBytes { host.tcp.receive(id, into: $0, now: now) }
+        let count = room.withUnsafeMutableBytes { host.tcp.receive(id, into: $0, now: now).count }
         open[index].request += String(decoding: room[..<count], as: UTF8.self)
         if open[index].answer == nil, open[index].request.hasSuffix("\r\n\r\n") {
             requests.append(open[index].request)
@@ -52,7 +52,7 @@ private final class Server {
             return
         }
         let piece = Array(answer.pieces[0].utf8)
-        let sent = piece.withUnsafeBytes { host.tcp.send(id, $0, now: now) }
+        let sent = piece.withUnsafeBytes { host.tcp.send(id, $0, now: now).count }
         answer.pieces[0] = String(decoding: piece[sent...], as: UTF8.self)
         if answer.pieces[0].isEmpty { answer.pieces.removeFirst() }
         open[index].answer = answer

@@ -208,8 +208,8 @@ struct NodeInterfaceTests {
                     }
                     received += span.count
                     return span.count
-                }) > 0
-            {}
+                }
+            ).count > 0 {}
             #expect(isRight)
             if host.tcp.status(open)?.isEOF == true { host.tcp.shutdownSend(open, now: now) }
         }

@@ -134,7 +134,7 @@ public final class FlowSet {
         let count = min(room.count, sendLimit - flow.sent, Self.window - (flow.sent - flow.received))
         guard count > 0 else { return 0 }
         let taken = pattern[piece(index, flow.sent, count)].withUnsafeBytes {
-            node.node.host.tcp.send(flow.id, $0, now: node.now)
+            node.node.host.tcp.send(flow.id, $0, now: node.now).count
         }
         flows[index].sent += taken
         return taken
@@ -142,7 +142,7 @@ public final class FlowSet {
 
     private func receive(_ index: Int) -> Int {
         let flow = flows[index]
-        let count = room.withUnsafeMutableBytes { node.node.host.tcp.receive(flow.id, into: $0, now: node.now) }
+        let count = room.withUnsafeMutableBytes { node.node.host.tcp.receive(flow.id, into: $0, now: node.now).count }
         guard count > 0 else { return 0 }
         let isRight = pattern[piece(index, flow.received, count)].withUnsafeBytes { expected in
             room.withUnsafeBytes { expected.elementsEqual($0.prefix(count)) }

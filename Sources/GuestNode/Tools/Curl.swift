@@ -117,7 +117,7 @@ struct Curl: RunningTool {
     ) throws(CurlFailure) -> ToolStep {
         let taken = request.withUnsafeBytes {
             context.host.tcp.send(socket, UnsafeRawBufferPointer(rebasing: $0[sent...]), now: now)
-        }
+        }.count
         let total = sent + taken
         if total < request.count, context.host.tcp.status(socket)?.error == nil {
             state = .asking(socket, sent: total)

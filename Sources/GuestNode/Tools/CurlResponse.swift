@@ -64,7 +64,7 @@ struct CurlResponse: Sendable {
                     failure = error
                     return 0
                 }
-            }
+            }.count
             if let failure { throw failure }
             guard taken > 0 else { break }
             hasMoved = true

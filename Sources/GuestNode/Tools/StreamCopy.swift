@@ -81,7 +81,7 @@ struct StreamCopy: Sendable {
                 }
                 received.add(piece)
                 return piece.count
-            }
+            }.count
             guard taken > 0 else { break }
             hasMoved = true
             left -= taken
@@ -111,7 +111,7 @@ struct StreamCopy: Sendable {
                     failure = error
                     return 0
                 }
-            }
+            }.count
             hasMoved = hasMoved || filled > 0
             if isAtEnd { endInput(context, now) }
             guard filled > 0 else { break }

@@ -30,31 +30,38 @@ public final class TCPLayer: TCPMachine {
 
     // MARK: SEND
 
-    /// Copies bytes into the send buffer; returns how many it took (0: full, closed or unknown).
-    public func send(_ id: TCPSocketID, _ bytes: UnsafeRawBufferPointer, now: Instant) -> Int {
-        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+    /// Copies bytes into the send buffer, as many as it takes.
+    public func send(_ id: TCPSocketID, _ bytes: UnsafeRawBufferPointer, now: Instant) -> TCPTransfer {
+        guard let connection = slots.find(id) else { return .unknown }
+        guard connection.pointee.canQueue else { return ended(connection) }
         var taken = rings.append(bytes, of: id.slot)
         if taken < bytes.count, wantsLargerSendRing(connection, id.slot) {
             rings.growSendRing(id.slot)
             taken += rings.append(UnsafeRawBufferPointer(rebasing: bytes[taken...]), of: id.slot)
         }
         queued(taken, id, connection, now)
-        return taken
+        return taken > 0 || bytes.isEmpty ? .moved(taken) : .blocked
     }
 
     /// Lends the next contiguous room of the send buffer (none: `body` is not called); `body` returns
     /// how many bytes it filled from the start. It must not call this layer.
     public func withSendSpan(
         _ id: TCPSocketID, now: Instant, _ body: (UnsafeMutableRawBufferPointer) -> Int
-    ) -> Int {
-        guard let connection = slots.find(id), connection.pointee.canQueue else { return 0 }
+    ) -> TCPTransfer {
+        guard let connection = slots.find(id) else { return .unknown }
+        guard connection.pointee.canQueue else { return ended(connection) }
         if wantsLargerSendRing(connection, id.slot) { rings.growSendRing(id.slot) }
         let span = rings.freeSpan(id.slot)
-        guard span.count > 0 else { return 0 }
+        guard span.count > 0 else { return .blocked }
         let filled = min(max(0, body(span)), span.count)
         rings.extendSend(filled, of: id.slot)
         queued(filled, id, connection, now)
-        return filled
+        return .moved(filled)
+    }
+
+    /// Why a direction moves nothing more.
+    private func ended(_ connection: UnsafeMutablePointer<TCPConnection>) -> TCPTransfer {
+        connection.pointee.facts.contains(.isReleased) ? .unknown : .ended(connection.pointee.error)
     }
 
     private func queued(
@@ -72,24 +79,33 @@ public final class TCPLayer: TCPMachine {
 
     // MARK: RECEIVE
 
-    /// Copies received bytes out; returns how many. 0 with `status.isEOF`: the peer has closed.
-    public func receive(_ id: TCPSocketID, into room: UnsafeMutableRawBufferPointer, now: Instant) -> Int {
-        guard let connection = slots.find(id) else { return 0 }
+    /// Copies received bytes out, as many as there are and fit.
+    public func receive(_ id: TCPSocketID, into room: UnsafeMutableRawBufferPointer, now: Instant) -> TCPTransfer {
+        guard let connection = slots.find(id) else { return .unknown }
         let count = rings.take(into: room, of: id.slot)
-        if count > 0 { afterReading(id, connection, now) }
-        return count
+        guard count > 0 else { return nothingRead(id.slot, connection) }
+        afterReading(id, connection, now)
+        return .moved(count)
     }
 
     /// Lends the next contiguous received bytes (none: `body` is not called); `body` returns how many
     /// it consumed from the start. It must not call this layer.
-    public func withReceiveSpan(_ id: TCPSocketID, now: Instant, _ body: (UnsafeRawBufferPointer) -> Int) -> Int {
-        guard let connection = slots.find(id) else { return 0 }
+    public func withReceiveSpan(
+        _ id: TCPSocketID, now: Instant, _ body: (UnsafeRawBufferPointer) -> Int
+    ) -> TCPTransfer {
+        guard let connection = slots.find(id) else { return .unknown }
         let span = rings.unreadSpan(id.slot)
-        guard span.count > 0 else { return 0 }
+        guard span.count > 0 else { return nothingRead(id.slot, connection) }
         let count = min(max(0, body(span)), span.count)
         rings.dropUnread(count, of: id.slot)
         if count > 0 { afterReading(id, connection, now) }
-        return count
+        return .moved(count)
+    }
+
+    private func nothingRead(_ slot: Int, _ connection: UnsafeMutablePointer<TCPConnection>) -> TCPTransfer {
+        if rings.occupancy(slot).unread > 0 { return .moved(0) }
+        let isOver = connection.pointee.state == .closed || connection.pointee.facts.contains(.finReceived)
+        return isOver || connection.pointee.facts.contains(.isReleased) ? ended(connection) : .blocked
     }
 
     private func afterReading(

@@ -37,7 +37,7 @@ private struct Transfer {
             let count = min(chunk.count, total - sent)
             for index in 0..<count { chunk[index] = Self.pattern(sent + index) }
             let taken = chunk.withUnsafeBytes {
-                client.tcp.send(connection, UnsafeRawBufferPointer(rebasing: $0[0..<count]), now: now)
+                client.tcp.send(connection, UnsafeRawBufferPointer(rebasing: $0[0..<count]), now: now).count
             }
             sent += taken
             if sent == total { client.tcp.shutdownSend(connection, now: now) }
@@ -46,7 +46,7 @@ private struct Transfer {
         accepted = accepted ?? server.tcp.accept(listener)
         guard let accepted else { return false }
         while true {
-            let count = chunk.withUnsafeMutableBytes { server.tcp.receive(accepted, into: $0, now: now) }
+            let count = chunk.withUnsafeMutableBytes { server.tcp.receive(accepted, into: $0, now: now).count }
             if count == 0 { break }
             for index in 0..<count where chunk[index] != Self.pattern(received + index) { isIntact = false }
             received += count

@@ -51,7 +51,7 @@ final class PasstPeer {
         while received < total {
             while sent < total {
                 let chunk = Pattern.bytes(sent..<min(total, sent + 65_000), 5)
-                let taken = chunk.withUnsafeBytes { host.tcp.send(id, $0, now: now) }
+                let taken = chunk.withUnsafeBytes { host.tcp.send(id, $0, now: now).count }
                 sent += taken
                 if taken < chunk.count { break }
             }

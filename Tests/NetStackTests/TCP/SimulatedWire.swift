@@ -191,7 +191,7 @@ struct StreamEnd {
     mutating func work(now: Instant) {
         while sent < total {
             let chunk = Pattern.bytes(sent..<min(total, sent + 16_384), sendSalt)
-            let taken = chunk.withUnsafeBytes { host.tcp.send(id, $0, now: now) }
+            let taken = chunk.withUnsafeBytes { host.tcp.send(id, $0, now: now).count }
             sent += taken
             if taken < chunk.count { break }
         }
@@ -207,7 +207,7 @@ struct StreamEnd {
         while left > 0 {
             let count = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 16) { room in
                 let room = UnsafeMutableRawBufferPointer(rebasing: room[0..<min(left, room.count)])
-                let count = host.tcp.receive(id, into: room, now: now)
+                let count = host.tcp.receive(id, into: room, now: now).count
                 let got = UnsafeRawBufferPointer(rebasing: room[0..<count])
                 if count > 0, !Pattern.matches(got, at: received, receiveSalt) { isCorrect = false }
                 return count

@@ -107,13 +107,13 @@ final class TCPScript {
     @discardableResult func send(_ text: String) -> Int { send(Array(text.utf8)) }
     @discardableResult func send(count: Int) -> Int { send([UInt8](repeating: 0x78, count: count)) }
     @discardableResult func send(_ bytes: [UInt8]) -> Int {
-        bytes.withUnsafeBytes { tcp.send(id, $0, now: now) }
+        bytes.withUnsafeBytes { tcp.send(id, $0, now: now).count }
     }
 
     func read(_ most: Int = 1 << 20) -> String { String(decoding: readBytes(most), as: UTF8.self) }
     func readBytes(_ most: Int = 1 << 20) -> [UInt8] {
         var room = [UInt8](repeating: 0, count: most)
-        let count = room.withUnsafeMutableBytes { tcp.receive(id, into: $0, now: now) }
+        let count = room.withUnsafeMutableBytes { tcp.receive(id, into: $0, now: now).count }
         return Array(room[..<count])
     }
 
