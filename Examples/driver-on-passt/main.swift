@@ -36,7 +36,7 @@ final class Guest {
         let mac = MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)
         device = try NetDevice(model: NetDeviceModel(mac: mac), memory: heap.memory)
         driver = NetDriver(device, heap: heap)
-        host = Host(hostname: "example", seed: 1, buffers: Buffers(heap))
+        host = Host(hostname: "example", randomness: .system, buffers: Buffers(heap))
         eth0 = host.addInterface(InterfaceConfiguration(name: "eth0", mac: mac, maximumMTU: driver.maximumMTU))
         frontEnd = try FrontEnd(reactor: reactor, memory: heap.memory)
         driver.onWork = { [unowned self] in plan() }

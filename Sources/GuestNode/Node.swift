@@ -14,15 +14,20 @@ public struct NodeConfiguration {
     public var hostname: String
     /// Files of the host that `<`, `>` and `curl -o` open.
     public var files: any FileDoor
-    /// All randomness of the node follows from it.
-    public var seed: UInt64
+    /// Where secrets, ports and identifiers come from.
+    public var randomness: Randomness
 
-    /// Nodes with equal seeds that are told the same at the same times do the same.
-    public init(heap: GuestHeap, hostname: String = "node", files: any FileDoor, seed: UInt64) {
+    /// - Parameter randomness: the system's, but for simulations.
+    public init(heap: GuestHeap, hostname: String = "node", files: any FileDoor, randomness: Randomness = .system) {
         self.heap = heap
         self.hostname = hostname
         self.files = files
-        self.seed = seed
+        self.randomness = randomness
+    }
+
+    /// For simulations: nodes with equal seeds that are told the same at the same times do the same.
+    public init(heap: GuestHeap, hostname: String = "node", files: any FileDoor, seed: UInt64) {
+        self.init(heap: heap, hostname: hostname, files: files, randomness: .seeded(seed))
     }
 }
 
@@ -70,7 +75,7 @@ public final class Node {
     public init(_ configuration: NodeConfiguration) {
         self.configuration = configuration
         buffers = HeapBuffers(configuration.heap)
-        host = Host(hostname: configuration.hostname, seed: configuration.seed, buffers: buffers)
+        host = Host(hostname: configuration.hostname, randomness: configuration.randomness, buffers: buffers)
         console = Session(.terminal, host: host, files: configuration.files)
         console.onWork = { [weak self] in self?.onWork?() }
     }

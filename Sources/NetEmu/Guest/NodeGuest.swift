@@ -41,8 +41,7 @@ final class NodeGuest: Guest {
     private static func makeNode(_ plan: NodeGuestKind, _ memory: GuestMemory) -> Node {
         Node(
             NodeConfiguration(
-                heap: GuestHeap(memory: memory), hostname: plan.hostname, files: HostFiles(),
-                seed: UInt64.random(in: 0...UInt64.max)))
+                heap: GuestHeap(memory: memory), hostname: plan.hostname, files: HostFiles(), randomness: .system))
     }
 
     private func follow(_ node: Node) {

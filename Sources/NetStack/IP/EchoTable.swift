@@ -61,7 +61,7 @@ struct EchoTable {
     private var lastID: UInt32 = 0
 
     /// Opens a session with an identifier that is free.
-    mutating func open(_ destination: IPAddress, _ random: inout SeededGenerator) throws(HostError) -> EchoID {
+    mutating func open(_ destination: IPAddress, _ random: inout Randomness) throws(HostError) -> EchoID {
         guard sessions.count < Self.limit else { throw .tooMany(limit: Self.limit) }
         var identifier = UInt16.random(in: 1...UInt16.max, using: &random)
         while sessions[identifier] != nil { identifier = identifier &+ 1 }

@@ -79,6 +79,7 @@ extension Host {
                 send(packet, of: interface.watches[index].address, interface)
             }
         }
+        interface.counters.neighbourFailed &+= UInt64(interface.neighbours.takeEvicted())
         for (address, frames) in interface.neighbours.advance(to: now) {
             interface.counters.neighbourFailed &+= UInt64(frames.count)
             for frame in frames { reportUndelivered(frame, .neighbourUnreachable(address), now) }

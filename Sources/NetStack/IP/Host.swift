@@ -35,7 +35,7 @@ public final class Host {
     var echoes = EchoTable()
     var udp: UDPTable
     var resolver: Resolver
-    var random: SeededGenerator
+    var random: Randomness
     var icmpErrors: RateLimit
     /// Private copy of the headers of the frame at hand. Only the copy is parsed.
     let headers: UnsafeMutableRawBufferPointer
@@ -47,14 +47,14 @@ public final class Host {
     private var lastInterface: UInt16 = 0
 
     /// - Parameters:
-    ///   - seed: all randomness (identifiers, ports, retry jitter) follows from it.
+    ///   - randomness: secrets, identifiers, ports and retry jitter come from it: the system's, but for simulations.
     ///   - buffers: lends the memory of sockets.
-    public init(hostname: String, seed: UInt64, buffers: any BufferSource) {
+    public init(hostname: String, randomness: Randomness, buffers: any BufferSource) {
         self.hostname = hostname
-        random = SeededGenerator(seed: seed)
-        tcp = TCPLayer(seed: random.next(), buffers: buffers)
+        random = randomness
+        tcp = TCPLayer(randomness: random.child(), buffers: buffers)
         udp = UDPTable(buffers: buffers)
-        resolver = Resolver(seed: random.next())
+        resolver = Resolver(random.child())
         icmpErrors = RateLimit(burst: Self.icmpErrorBurst, perSecond: Self.icmpErrorBurst)
         headers = .allocate(byteCount: Self.headerRoom, alignment: 16)
         let lo = NetworkInterface(
@@ -66,6 +66,11 @@ public final class Host {
         attached = [lo]
         locals = [.loopback]
         tcp.paths = self
+    }
+
+    /// For simulations: all randomness follows from `seed`.
+    public convenience init(hostname: String, seed: UInt64, buffers: any BufferSource) {
+        self.init(hostname: hostname, randomness: .seeded(seed), buffers: buffers)
     }
 
     deinit {

@@ -26,6 +26,11 @@ struct NeighbourTable {
     /// Packets and bytes that may wait for one neighbour.
     static let pendingLimit = 64
     static let pendingBytes = 256 << 10
+    /// Searches under way at the same time: whoever makes us answer addresses where nobody is starts them. The oldest
+    /// gives way.
+    static let searchLimit = 128
+    /// Bytes that may wait for all neighbours together; the first packet of each waits in any case.
+    static let allPendingBytes = 2 << 20
 
     enum State: Equatable {
         case incomplete(tries: Int)
@@ -42,9 +47,16 @@ struct NeighbourTable {
         /// Whole frames without their destination MAC, oldest first.
         var pending: [[UInt8]] = []
         var pendingBytes = 0
+        /// Packets of ours went there: worth more than what somebody only said.
+        var isUsed = false
     }
 
     private(set) var entries: [IPAddress: Entry] = [:]
+    /// Addresses in `incomplete`, the oldest search first.
+    private var searches: [IPAddress] = []
+    private var allPending = 0
+    /// Frames that were given up to make room for other searches, since this was asked last.
+    private var evicted = 0
     /// Requests that wait to be sent.
     private(set) var requests: [NeighbourRequest] = []
     /// Addresses whose entries have a deadline that must be met.
@@ -54,10 +66,12 @@ struct NeighbourTable {
     /// begun when this returns `nil`: `hold` the packet.
     mutating func lookup(_ address: IPAddress, now: Instant) -> (mac: MACAddress, until: Instant)? {
         guard let entry = entries[address] else {
+            makeRoomForSearch()
             makeRoom()
             ask(address, .incomplete(tries: 1), now: now)
             return nil
         }
+        if !entry.isUsed { entries[address]?.isUsed = true }
         switch entry.state {
         case .reachable(let mac) where now < entry.due: return (mac, entry.due)
         case .reachable(let mac), .stale(let mac):
@@ -66,6 +80,7 @@ struct NeighbourTable {
         case .probe(let mac, _): return (mac, now)
         case .incomplete: return nil
         case .failed:
+            makeRoomForSearch()
             ask(address, .incomplete(tries: 1), now: now)
             return nil
         }
@@ -75,6 +90,10 @@ struct NeighbourTable {
         entries[address, default: Entry(state: state, due: now)].state = state
         entries[address]?.due = now + Self.retransmit
         timed.insert(address)
+        if case .incomplete(1) = state {
+            entries[address]?.isUsed = true
+            if !searches.contains(address) { searches.append(address) }
+        }
         if case .probe(let mac, _) = state {
             requests.append(NeighbourRequest(address: address, unicast: mac))
         } else {
@@ -86,11 +105,14 @@ struct NeighbourTable {
     /// one is refused: its sender has others on the way.
     mutating func hold(_ frame: [UInt8], for address: IPAddress) -> Bool {
         guard var entry = entries[address] else { return false }
-        let isRoom = entry.pending.count < Self.pendingLimit && entry.pendingBytes + frame.count <= Self.pendingBytes
+        let isRoom =
+            entry.pending.count < Self.pendingLimit && entry.pendingBytes + frame.count <= Self.pendingBytes
+            && allPending + frame.count <= Self.allPendingBytes
         guard entry.pending.isEmpty || isRoom else { return false }
         entries[address] = nil  // keeps the array below uniquely referenced
         entry.pending.append(frame)
         entry.pendingBytes += frame.count
+        allPending += frame.count
         entries[address] = entry
         return true
     }
@@ -115,6 +137,8 @@ struct NeighbourTable {
         case .incomplete: entry.state = .reachable(mac)
         }
         let released = entry.pending
+        allPending -= entry.pendingBytes
+        searches.removeAll { $0 == address }
         entry.pending = []
         entry.pendingBytes = 0
         entry.due = now + Self.reachableTime
@@ -137,6 +161,8 @@ struct NeighbourTable {
             case .probe: ask(address, .incomplete(tries: 1), now: now)
             case .incomplete:
                 if !entry.pending.isEmpty { failed.append((address, entry.pending)) }
+                allPending -= entry.pendingBytes
+                searches.removeAll { $0 == address }
                 entries[address] = Entry(state: .failed, due: now + Self.failedTime)
             case .failed: remove(address)
             case .reachable, .stale: timed.remove(address)
@@ -165,24 +191,43 @@ struct NeighbourTable {
         for address in entries.keys.sorted() { ask(address, .incomplete(tries: 1), now: now) }
     }
 
-    /// An entry that nobody waits for makes room when the table is full.
+    /// The least known entry makes room when the table is full: a failed search, then what somebody said of himself, then
+    /// a search, then what our packets go to; of equals the one that was heard of longest ago.
     private mutating func makeRoom() {
         guard entries.count >= Self.limit else { return }
-        let victim = entries.min { (rank($0.value), $0.key) < (rank($1.value), $1.key) }
-        if let victim { remove(victim.key) }
+        let victim = entries.min {
+            (rank($0.value), $0.value.due, $0.key) < (rank($1.value), $1.value.due, $1.key)
+        }
+        if let victim { giveUp(victim.key) }
     }
 
     private func rank(_ entry: Entry) -> Int {
         switch entry.state {
         case .failed: 0
-        case .stale: 1
-        case .reachable: 2
-        case .probe: 3
-        case .incomplete: entry.pending.isEmpty ? 1 : 4
+        case .stale, .reachable, .probe: entry.isUsed ? 3 : 1
+        case .incomplete: 2
         }
     }
 
+    private mutating func makeRoomForSearch() {
+        while searches.count >= Self.searchLimit, let oldest = searches.first { giveUp(oldest) }
+    }
+
+    private mutating func giveUp(_ address: IPAddress) {
+        evicted += entries[address]?.pending.count ?? 0
+        remove(address)
+    }
+
+    /// How many frames were given up for others since this was asked last.
+    mutating func takeEvicted() -> Int {
+        defer { evicted = 0 }
+        return evicted
+    }
+
     private mutating func remove(_ address: IPAddress) {
+        allPending -= entries[address]?.pendingBytes ?? 0
+        searches.removeAll { $0 == address }
+        requests.removeAll { $0.address == address }
         entries[address] = nil
         timed.remove(address)
     }

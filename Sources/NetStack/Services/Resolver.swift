@@ -42,14 +42,15 @@ struct Resolver {
         var server: IPAddress { servers[attempt % servers.count] }
     }
 
-    private var random: SeededGenerator
+    private var random: Randomness
     private var queries: [QueryID: Query] = [:]
     private var results: [QueryID: Result<ResolvedName, ResolveError>] = [:]
     private var lastID: UInt32 = 0
     /// Datagrams that wait to be sent.
     private(set) var output: [ResolverDatagram] = []
 
-    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+    /// - Parameter random: identifiers and ports of queries, which strangers must not guess (RFC 5452, 9.2).
+    init(_ random: Randomness) { self.random = random }
 
     // MARK: Inputs
 

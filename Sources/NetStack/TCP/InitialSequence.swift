@@ -1,23 +1,16 @@
-// What must not be guessed: initial sequence numbers (RFC 6528), timestamp offsets (RFC 7323, 5.4),
-// ephemeral ports (RFC 6056, 3.3.3) and the hash of the connection table. All follow from one secret
-// by SipHash-2-4.
+// What must not be guessed: initial sequence numbers (RFC 6528), timestamp offsets (RFC 7323, 5.4), cookies and the hash
+// of the connection table. All follow from secret keys by SipHash-2-4.
+
+import Bytes
 
 /// A keyed pseudo-random function.
 struct SipHash {
     private let k0: UInt64
     private let k1: UInt64
 
-    init(seed: UInt64) {
-        // The halves of the key come from the seed by SplitMix64 steps, so that no seed gives a weak key.
-        k0 = Self.mix(seed &+ 0x9e37_79b9_7f4a_7c15)
-        k1 = Self.mix(seed &+ 0x3c6e_f372_fe94_f82a)
-    }
-
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
+    init(_ random: inout Randomness) {
+        k0 = random.next()
+        k1 = random.next()
     }
 
     /// The hash of both endpoints: two words when both are IPv4's, which is most of the work saved, else five and their
@@ -39,9 +32,17 @@ struct SipHash {
             v.absorb(ports)
             v.absorb(40)
         }
-        v.c ^= 0xff
-        for _ in 0..<4 { v.round() }
-        return v.a ^ v.b ^ v.c ^ v.d
+        return v.finish()
+    }
+
+    /// The hash of two words.
+    func hash(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        var v = State(
+            k0 ^ 0x736f_6d65_7073_6575, k1 ^ 0x646f_7261_6e64_6f6d, k0 ^ 0x6c79_6765_6e65_7261,
+            k1 ^ 0x7465_6462_7974_6573)
+        v.absorb(first)
+        v.absorb(second)
+        return v.finish()
     }
 
     private struct State {
@@ -64,6 +65,12 @@ struct SipHash {
             a ^= word
         }
 
+        mutating func finish() -> UInt64 {
+            c ^= 0xff
+            for _ in 0..<4 { round() }
+            return a ^ b ^ c ^ d
+        }
+
         mutating func round() {
             a &+= b
             b = b << 13 | b >> 51
@@ -83,18 +90,18 @@ struct SipHash {
     }
 }
 
-/// The secrets of one ``TCPLayer``.
+/// The secrets of one ``TCPMachine``: keys of their own for everything that must not be guessed.
 struct TCPSecrets {
     private let sequences: SipHash
     private let timestamps: SipHash
-    private let ports: SipHash
     private let buckets: SipHash
+    let cookies: SipHash
 
-    init(seed: UInt64) {
-        sequences = SipHash(seed: seed)
-        timestamps = SipHash(seed: seed ^ 0x7473)
-        ports = SipHash(seed: seed ^ 0x706f)
-        buckets = SipHash(seed: seed ^ 0x6275)
+    init(_ random: inout Randomness) {
+        sequences = SipHash(&random)
+        timestamps = SipHash(&random)
+        buckets = SipHash(&random)
+        cookies = SipHash(&random)
     }
 
     /// RFC 6528, 3: ISN = M + F(connection), where M counts four-microsecond ticks.
@@ -105,11 +112,6 @@ struct TCPSecrets {
 
     /// RFC 7323, 5.4: what is added to the clock of one connection.
     func timestampOffset(_ key: TCPKey) -> UInt32 { UInt32(truncatingIfNeeded: timestamps.hash(key)) }
-
-    /// RFC 6056, 3.3.3: where the search for a port towards `remote` begins.
-    func portOffset(local: IPAddress, remote: Endpoint) -> UInt32 {
-        UInt32(truncatingIfNeeded: ports.hash(TCPKey(local: Endpoint(local, 0), remote: remote)))
-    }
 
     func bucket(_ key: TCPKey) -> UInt32 { UInt32(truncatingIfNeeded: buckets.hash(key)) }
 }

@@ -68,8 +68,13 @@ struct RoundTrip {
         Self.shifted(timeout, backOff, settings)
     }
 
-    /// What the timeout would be without RFC 6298's lower bound; at least 5 ms. Used for probes that
-    /// carry no risk for the network: one small segment when everything else is quiet.
+    /// RFC 9293, 3.8.6.1: the first window probe after RTO, the next ones after twice the time of the last.
+    func probeTimeout(_ shift: UInt8, _ settings: UnsafePointer<TCPConfiguration>) -> UInt64 {
+        Self.shifted(timeout, shift, settings)
+    }
+
+    /// What the timeout would be without RFC 6298's lower bound; at least 5 ms. Used for tail probes:
+    /// one segment when everything else is quiet.
     func quickTimeout(_ shift: UInt8, _ settings: UnsafePointer<TCPConfiguration>) -> UInt64 {
         let base = smoothed == 0 ? timeout : max(5_000_000, smoothed &+ 4 &* variation)
         return Self.shifted(base, shift, settings)

@@ -16,6 +16,17 @@ extension TCPConnection {
         state = .synReceived
     }
 
+    /// The same for a SYN that was answered by cookie before.
+    mutating func openAnswered(_ initial: SequenceNumber, answering segment: TCPSegment, _ turn: TCPTurn) {
+        open(initial, answering: segment, turn)
+        pending.remove(.syn)
+        send.next = initial + 1
+        send.highest = send.next
+        // Should this ACK not be taken yet, because nobody accepts, the peer hears of us again.
+        links.answers = 2
+        armRetransmission(turn)
+    }
+
     private mutating func start(_ initial: SequenceNumber) {
         send.initial = initial
         send.una = initial

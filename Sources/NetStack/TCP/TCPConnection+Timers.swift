@@ -44,9 +44,9 @@ extension TCPConnection {
         if !isHandshake, send.window == 0 { return persistDue(turn) }
         timers.retries &+= 1
         let settings = turn.settings
-        guard timers.retries <= (isHandshake ? settings.pointee.synRetries : settings.pointee.dataRetries) else {
-            return giveUp()
-        }
+        let limit =
+            isHandshake ? min(settings.pointee.synRetries, links.answers) : settings.pointee.dataRetries
+        guard timers.retries <= limit else { return giveUp() }
         roundTrip.backOffOnce()
         roundTrip.discard()
         timers.probeShift = 0
@@ -136,7 +136,7 @@ extension TCPConnection {
 
     private mutating func armPersist(_ turn: TCPTurn) {
         timers.retransmission = .persist
-        timers.retransmitAt = turn.now &+ roundTrip.quickTimeout(timers.probeShift, turn.settings)
+        timers.retransmitAt = turn.now &+ roundTrip.probeTimeout(timers.probeShift, turn.settings)
     }
 
     /// There is something to send, nothing in flight whose ACK could open the window, and no room for

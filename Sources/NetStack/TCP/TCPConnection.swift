@@ -184,6 +184,8 @@ struct TCPLinks {
     var challengeSecond: UInt64 = 0
     var challenges: UInt8 = 0
     var lastOutsideAck: UInt64 = 0
+    /// How often SYN or SYN,ACK is sent again at most, when that is less than the settings say.
+    var answers = UInt8.max
 }
 
 struct TCPConnection {

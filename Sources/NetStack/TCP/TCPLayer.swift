@@ -9,11 +9,20 @@ public final class TCPLayer: TCPMachine {
     private let rings: RingStorage
 
     /// - Parameters:
-    ///   - seed: the secret from which initial sequence numbers and ports follow (RFC 6528).
+    ///   - randomness: secrets and ports come from it: the system's, but for simulations.
     ///   - buffers: lends the memory of socket buffers.
-    public init(seed: UInt64, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()) {
+    public init(
+        randomness: Randomness, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()
+    ) {
         rings = RingStorage(buffers: buffers, settings: configuration)
-        super.init(seed: seed, storage: rings, configuration: configuration)
+        super.init(randomness: randomness, storage: rings, configuration: configuration)
+    }
+
+    /// For simulations: all randomness follows from `seed`.
+    public convenience init(
+        seed: UInt64, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()
+    ) {
+        self.init(randomness: .seeded(seed), buffers: buffers, configuration: configuration)
     }
 
     // MARK: segments

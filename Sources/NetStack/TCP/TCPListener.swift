@@ -1,6 +1,6 @@
 // A passive OPEN (RFC 9293, 3.10.1): a port, and the connections that wait to be accepted.
 
-/// One listener. Connections that have not completed the handshake count against the backlog, too.
+/// One listener. As many handshakes may be open as the backlog says, and as many connections wait to be accepted.
 struct TCPListener {
     var generation: UInt32
     var isOpen = true
@@ -8,12 +8,17 @@ struct TCPListener {
     /// 0.0.0.0: every local address.
     var address: IPAddress
     var backlog: Int
-    /// In SYN-RECEIVED or waiting to be accepted.
-    var waiting = 0
+    /// In SYN-RECEIVED.
+    var halfOpen = 0
     /// Waiting to be accepted, oldest first; linked through `nextAccepted`.
     var first = TCPLinks.none
     var last = TCPLinks.none
     var queued = 0
+
+    /// Nobody accepts what is there already.
+    var isFull: Bool { queued >= backlog }
+    /// More handshakes are open than honest peers have.
+    var isUnderPressure: Bool { halfOpen &* 2 >= backlog }
 }
 
 extension TCPSocketID {
@@ -75,6 +80,7 @@ extension TCPMachine {
         }
         listeners[index].last = slot
         listeners[index].queued += 1
+        listeners[index].halfOpen -= 1
     }
 
     /// Takes the oldest queued connection out.
@@ -84,7 +90,6 @@ extension TCPMachine {
         listeners[index].first = connection.pointee.links.nextAccepted
         if listeners[index].first == TCPLinks.none { listeners[index].last = TCPLinks.none }
         listeners[index].queued -= 1
-        listeners[index].waiting -= 1
         connection.pointee.facts.remove(.isQueued)
         connection.pointee.links.listener = nil
         return slot

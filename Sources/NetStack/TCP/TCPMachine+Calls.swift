@@ -30,7 +30,8 @@ extension TCPMachine {
         return id
     }
 
-    /// RFC 6056, 3.3.3: a port that nobody can foresee and that is free towards this destination.
+    /// RFC 6056, 3.3.1: a port that nobody can foresee and that is free towards this destination. Each search starts
+    /// anywhere: a counter, even one that is hidden by a hash (3.3.3), tells a server that is asked twice the next port.
     private func choosePort(_ wanted: UInt16, source: IPAddress, remote: Endpoint) throws(TCPError) -> UInt16 {
         if wanted != 0 {
             let local = Endpoint(source, wanted)
@@ -39,10 +40,9 @@ extension TCPMachine {
         }
         let range = settings.pointee.ephemeralPorts
         let count = UInt32(range.upperBound) - UInt32(range.lowerBound) + 1
-        let offset = secrets.portOffset(local: source, remote: remote)
-        for _ in 0..<count {
-            let port = UInt16(truncatingIfNeeded: UInt32(range.lowerBound) + (offset &+ nextEphemeral) % count)
-            nextEphemeral &+= 1
+        let start = UInt32.random(in: 0..<count, using: &random)
+        for step in 0..<count {
+            let port = UInt16(truncatingIfNeeded: UInt32(range.lowerBound) + (start &+ step) % count)
             let key = TCPKey(local: Endpoint(source, port), remote: remote)
             if connections.find(key) == nil, listener(for: key.local) == nil { return port }
         }

@@ -20,7 +20,7 @@ extension TCPMachine {
     /// Nothing waits for a peer or for room: every connection has ended, or stands in TIME-WAIT with its last ACK
     /// sent, and no segment is to be sent.
     public var isQuiet: Bool {
-        var isQuiet = resets.isEmpty
+        var isQuiet = loose.isEmpty
         forEachConnection { slot, _ in
             guard isQuiet, let connection = slots.pointer(slot)?.pointee else { return }
             isQuiet = connection.state == .closed || connection.state == .timeWait && !connection.mayHaveOutput

@@ -15,10 +15,7 @@ extension TCPMachine {
         let key = TCPKey(
             local: Endpoint(segment.destination, parsed.header.destinationPort),
             remote: Endpoint(segment.source, parsed.header.sourcePort))
-        guard let slot = connections.find(key) else {
-            receiveUnknown(parsed, key, turn)
-            return TCPArrival()
-        }
+        guard let slot = connections.find(key) else { return receiveUnknown(&parsed, key, turn) }
         return deliver(&parsed, to: slot, key, turn)
     }
 
@@ -84,14 +81,10 @@ extension TCPMachine {
         if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment),
             door != nil || listener(for: key.local) != nil
         {
-            replace(slot, connection, segment, key, turn)
-            return arrival
+            return replace(slot, connection, &segment, key, turn)
         }
         let wasWaiting = connection.pointee.state == .synReceived
-        if wasWaiting, connection.pointee.completesHandshake(segment, turn), !openPlace(slot) {
-            counters.overflowed &+= 1
-            connection.pointee.abort()
-            settle(slot, turn)
+        if wasWaiting, connection.pointee.completesHandshake(segment, turn), !mayComplete(slot, connection, turn) {
             return arrival
         }
         let reply = connection.pointee.arrive(&segment, turn)
@@ -109,32 +102,84 @@ extension TCPMachine {
         return arrival
     }
 
+    /// A handshake is about to be done: there must be room in the queue of its listener, which will come, and a place
+    /// for its text, or it ends.
+    private func mayComplete(
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn
+    ) -> Bool {
+        if let id = connection.pointee.links.listener, let index = openListener(id), listeners[index].isFull {
+            counters.overflowed &+= 1
+            return false
+        }
+        if openPlace(slot) { return true }
+        counters.overflowed &+= 1
+        connection.pointee.abort()
+        settle(slot, turn)
+        return false
+    }
+
     /// A new connection takes the endpoints of one in TIME-WAIT (RFC 6191).
     private func replace(
-        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ segment: TCPSegment, _ key: TCPKey,
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ segment: inout TCPSegment, _ key: TCPKey,
         _ turn: TCPTurn
-    ) {
+    ) -> TCPArrival {
         let highest = connection.pointee.send.highest
         connection.pointee.close(nil)
         settle(slot, turn)
-        receiveUnknown(segment, key, turn, after: highest)
+        return receiveUnknown(&segment, key, turn, after: highest)
     }
 
-    /// RFC 9293, 3.10.7.1 and 3.10.7.2: no connection; perhaps a listener.
+    /// RFC 9293, 3.10.7.1 and 3.10.7.2: no connection; perhaps a listener, or a door.
     private func receiveUnknown(
-        _ segment: TCPSegment, _ key: TCPKey, _ turn: TCPTurn, after highest: SequenceNumber? = nil
-    ) {
+        _ segment: inout TCPSegment, _ key: TCPKey, _ turn: TCPTurn, after highest: SequenceNumber? = nil
+    ) -> TCPArrival {
+        let nothing = TCPArrival()
         guard !segment.flags.contains(.rst), key.remote.address.isUnicast || key.remote.address.isLoopback else {
-            return
+            return nothing
         }
         let listener = listener(for: key.local)
-        guard listener != nil || door != nil, !segment.flags.contains(.ack) else { return refuse(segment, key, turn) }
-        guard segment.flags.contains(.syn) else { return }
-        guard hasRoom(for: listener), slots.count < settings.pointee.maximumConnections,
+        if segment.flags.contains(.ack) {
+            if let listener, let slot = enterByCookie(segment, key, listener, turn) {
+                return deliver(&segment, to: slot, key, turn)
+            }
+            refuse(segment, key, turn)
+        } else if listener == nil, door == nil {
+            refuse(segment, key, turn)
+        } else if segment.flags.contains(.syn) {
+            takeSyn(segment, key, listener, turn, after: highest)
+        }
+        return nothing
+    }
+
+    /// The ACK of a handshake that was answered by cookie: its connection, in SYN-RECEIVED.
+    private func enterByCookie(
+        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID, _ turn: TCPTurn
+    ) -> UInt32? {
+        guard cookieSentAt != 0, let index = openListener(listener),
+            slots.count < settings.pointee.maximumConnections,
+            let path = paths?.path(to: key.remote.address, from: key.local.address),
+            var connection = connection(fromCookie: segment, key, path, turn)
+        else { return nil }
+        connection.links.listener = listener
+        listeners[index].halfOpen += 1
+        let slot = enter(connection).index
+        settle(slot, turn)
+        return slot
+    }
+
+    private func takeSyn(
+        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID?, _ turn: TCPTurn, after highest: SequenceNumber?
+    ) {
+        let index = listener.flatMap(openListener)
+        let isFull = index.map { listeners[$0].isFull } ?? (offered >= settings.pointee.maximumOffered)
+        guard !isFull, slots.count < settings.pointee.maximumConnections,
             let path = paths?.path(to: key.remote.address, from: key.local.address)
         else {
             counters.overflowed &+= 1
             return
+        }
+        if let index, listeners[index].halfOpen >= listeners[index].backlog {
+            return answerByCookie(segment, key, path, turn)
         }
         var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
         connection.receive.room = storage.plannedRoom
@@ -145,21 +190,14 @@ extension TCPMachine {
         // RFC 9293, 3.6.1: larger than anything the previous incarnation used.
         if let highest, initial < highest + 65_537 { initial = highest + 65_537 }
         connection.open(initial, answering: segment, turn)
-        if listener == nil { connection.facts.insert(.isOffered) }
-        let id = enter(connection)
-        if let listener, let index = openListener(listener) {
-            listeners[index].waiting += 1
-            settle(id.index, turn)
-        } else {
-            offer(id, turn)
+        guard let index else {
+            connection.facts.insert(.isOffered)
+            return offer(enter(connection), turn)
         }
-    }
-
-    /// Whether one more connection may wait for its handshake.
-    private func hasRoom(for listener: TCPSocketID?) -> Bool {
-        guard let listener else { return offered < settings.pointee.maximumOffered }
-        guard let index = openListener(listener) else { return false }
-        return listeners[index].waiting < listeners[index].backlog
+        // Under pressure an answer that went astray is not repeated for minutes: the peer asks again.
+        if listeners[index].isUnderPressure { connection.links.answers = 2 }
+        listeners[index].halfOpen += 1
+        settle(enter(connection).index, turn)
     }
 
     /// A passive connection is established: it queues up, or its owner has heard of it when the storage was opened.
@@ -187,10 +225,10 @@ extension TCPMachine {
         else { return }
         counters.refused &+= 1
         let hasAck = segment.header.flags.contains(.ack)
-        resets.push(
-            TCPReset(
-                key: key, interface: path.interface, sequence: hasAck ? segment.header.acknowledgement : 0,
-                acknowledgement: hasAck ? 0 : segment.end.rawValue, flags: hasAck ? .rst : [.rst, .ack]))
+        loose.push(
+            TCPLooseSegment(
+                reset: key, interface: path.interface, sequence: hasAck ? segment.header.acknowledgement : 0,
+                acknowledgement: hasAck ? nil : segment.end.rawValue))
     }
 
     // MARK: out
@@ -198,16 +236,16 @@ extension TCPMachine {
     /// The next segment that belongs to no connection, whole; `nil` when none waits for `interface`.
     @inline(__always) public func writeLoose(
         into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID
-    ) -> PlacedSegment? { resets.isEmpty ? nil : popLoose(into: room, on: interface) }
+    ) -> PlacedSegment? { loose.isEmpty ? nil : popLoose(into: room, on: interface) }
 
     private func popLoose(
         into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID
     ) -> PlacedSegment? {
-        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize, let reset = resets.pop(interface) else {
+        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize, let segment = loose.pop(interface) else {
             return nil
         }
         counters.sent &+= 1
-        return reset.write(into: Self.behindHeader(room, to: reset.key.remote.address))
+        return segment.write(into: Self.behindHeader(room, to: segment.key.remote.address))
     }
 
     /// The first half of sending: the next segment that leaves by `interface`, planned; `nil` when there is none. Its
@@ -266,7 +304,7 @@ extension TCPMachine {
 
     /// Whether `transmit` may have something for `interface`; false is certain.
     func mayHaveOutput(on interface: InterfaceID) -> Bool {
-        resets.contains(interface) || ready.contains { $0.interface == interface && $0.first != TCPLinks.none }
+        loose.contains(interface) || ready.contains { $0.interface == interface && $0.first != TCPLinks.none }
     }
 
     /// As `settle`, but a connection that had nothing to send is not asked again.

@@ -28,24 +28,29 @@ public class TCPMachine {
     @exclusivity(unchecked) var timers = TimerHeap()
     var listeners: [TCPListener] = []
     @exclusivity(unchecked) var ready: [ReadyList] = []
-    @exclusivity(unchecked) var resets = ResetQueue()
+    @exclusivity(unchecked) var loose = LooseSegments()
+    /// When a SYN was answered by cookie last, in nanoseconds; 0: never.
+    var cookieSentAt: UInt64 = 0
     /// Refused SYNs that ICMP is to answer.
     var unreachables: [TCPUnreachable] = []
     /// Connections that came through the door and whose handshake is not done.
     var offered = 0
     /// Private memory for the header of the segment at hand.
     let headerRoom = UnsafeMutableRawBufferPointer.allocate(byteCount: TCPHeader.maximumSize, alignment: 8)
-    /// RFC 6056, 3.3.3: `next_ephemeral`.
-    var nextEphemeral: UInt32 = 0
+    /// Chooses ports.
+    var random: Randomness
 
-    /// - Parameter seed: the secret from which initial sequence numbers and ports follow (RFC 6528).
     /// - Parameter storage: where the text lies; the same that `receive` and `transmit` are called with.
-    public init(seed: UInt64, storage: any TCPStorage, configuration: TCPConfiguration = TCPConfiguration()) {
+    /// - Parameter randomness: secrets and ports come from it: the system's, but for simulations.
+    public init(
+        randomness: Randomness, storage: any TCPStorage, configuration: TCPConfiguration = TCPConfiguration()
+    ) {
         self.configuration = configuration
         self.storage = storage
         settings = .allocate(capacity: 1)
         settings.initialize(to: configuration)
-        secrets = TCPSecrets(seed: seed)
+        random = randomness
+        secrets = TCPSecrets(&random)
         connections = ConnectionTable(secrets: secrets, slots: slots)
     }
 
@@ -73,6 +78,8 @@ public struct TCPCounters: Equatable, Sendable {
     public var refused: UInt64 = 0
     /// SYNs dropped because a backlog or the table was full or memory was short.
     public var overflowed: UInt64 = 0
+    /// SYNs answered without remembering them, because too many handshakes were open.
+    public var cookies: UInt64 = 0
 }
 
 /// Connections that may have something to send by one interface, in turn; linked through `nextReady`.
@@ -151,17 +158,17 @@ extension TCPMachine {
         timers.remove(slot)
         if connection.pointee.facts.contains(.isOffered) { leaveDoor(slot, connection) }
         if connection.pointee.pending.contains(.reset) {
-            resets.push(
-                TCPReset(
-                    key: connection.pointee.key, interface: connection.pointee.interface,
+            loose.push(
+                TCPLooseSegment(
+                    reset: connection.pointee.key, interface: connection.pointee.interface,
                     sequence: connection.pointee.resetSequence,
-                    acknowledgement: connection.pointee.receive.next.rawValue, flags: [.rst, .ack]))
+                    acknowledgement: connection.pointee.receive.next.rawValue))
         }
         connection.pointee.pending = []
         if let id = connection.pointee.links.listener, !connection.pointee.facts.contains(.isQueued) {
             connection.pointee.links.listener = nil
             connection.pointee.facts.insert(.isReleased)
-            if let index = openListener(id) { listeners[index].waiting -= 1 }
+            if let index = openListener(id) { listeners[index].halfOpen -= 1 }
         }
         closePlace(slot, connection)
         if connection.pointee.facts.contains(.isReleased) { slots.remove(slot) }

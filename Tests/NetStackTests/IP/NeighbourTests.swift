@@ -87,6 +87,53 @@ private final class Table {
         #expect(table.entries[addressB]?.state == .stale(macA), "a new MAC without having been asked must be checked")
     }
 
+    @Test("searches that strangers cause are bounded, and push out nobody who is known")
+    func strangersSearch() {
+        let table = Table()
+        _ = table.lookup(addressB, now: start)
+        _ = table.learn(addressB, macB, creating: false, isAnswer: true, now: start)
+        var now = start
+        for number in 0..<5000 {
+            let address = IPAddress(10, 1, UInt8(number >> 8), UInt8(number & 0xff))
+            now = now + .milliseconds(1)
+            #expect(table.lookup(address, now: now) == nil)
+            #expect(table.hold([UInt8](repeating: 0, count: 1500), for: address), "the first one always waits")
+        }
+        #expect(table.entries.values.filter { !$0.pending.isEmpty }.count == NeighbourTable.searchLimit)
+        #expect(table.lookup(addressB, now: now)?.mac == macB)
+        var requests = 0
+        while table.nextRequest() != nil { requests += 1 }
+        #expect(requests <= NeighbourTable.searchLimit, "nobody asks for what was given up")
+    }
+
+    @Test("what waits for all neighbours together is bounded")
+    func allPending() {
+        let table = Table()
+        var held = 0
+        for number in 0..<100 {
+            let address = IPAddress(10, 1, 0, UInt8(number))
+            _ = table.lookup(address, now: start)
+            for _ in 0..<64 where table.hold([UInt8](repeating: 0, count: 1500), for: address) { held += 1500 }
+        }
+        #expect(held <= NeighbourTable.allPendingBytes + 100 * 1500)
+        _ = table.learn(IPAddress(10, 1, 0, 0), macB, creating: false, isAnswer: true, now: start)
+        #expect(table.hold([1], for: IPAddress(10, 1, 0, 99)), "what leaves makes room")
+    }
+
+    @Test("stations that only say who they are push out none that our packets go to")
+    func strangersAnnounce() {
+        let table = Table()
+        _ = table.lookup(addressB, now: start)
+        _ = table.learn(addressB, macB, creating: false, isAnswer: true, now: start)
+        _ = table.lookup(addressB, now: start)
+        for number in 0..<5000 {
+            let address = IPAddress(10, 1, UInt8(number >> 8), UInt8(number & 0xff))
+            _ = table.learn(address, macA, creating: true, isAnswer: false, now: start + .seconds(60))
+        }
+        #expect(table.entries.count == NeighbourTable.limit)
+        #expect(table.lookup(addressB, now: start + .seconds(60))?.mac == macB)
+    }
+
     @Test("the first frame always waits, the ones beyond the limit are refused, order is kept")
     func pending() {
         let table = Table()

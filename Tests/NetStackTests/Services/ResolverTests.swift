@@ -11,7 +11,7 @@ private let server2 = IPAddress(10, 0, 0, 54)
 
 /// A resolver with a clock and the query it last wanted sent.
 private final class Script {
-    var resolver = Resolver(seed: 1)
+    var resolver = Resolver(.seeded(1))
     var now = Instant(nanoseconds: 1_000_000_000)
     var asked: [ResolverDatagram] = []
 

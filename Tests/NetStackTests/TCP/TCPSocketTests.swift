@@ -29,7 +29,7 @@ private final class Gateway {
 
     init(_ wire: WireBehaviour, seed: UInt64) {
         node = TestHost(IPAddress(10, 0, 0, 1), seed: seed)
-        machine = TCPMachine(seed: seed &+ 5, storage: storage)
+        machine = TCPMachine(randomness: .seeded(seed &+ 5), storage: storage)
         routes.isGateway = true
         there = WireDirection(wire, seed: seed)
         back = WireDirection(wire, seed: seed &+ 1)

@@ -87,7 +87,7 @@ final class MachineScript<Storage: TCPStorage> {
         configuration.usesTimestamps = false
         routes = OneRoute(address: local.address, mtu: 1500)
         routes.isGateway = anyAddress
-        machine = TCPMachine(seed: 3, storage: storage, configuration: configuration)
+        machine = TCPMachine(randomness: .seeded(3), storage: storage, configuration: configuration)
         machine.paths = routes
     }
 

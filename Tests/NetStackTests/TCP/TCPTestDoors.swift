@@ -103,3 +103,17 @@ extension SeededGenerator {
     /// A number in 0..<1.
     mutating func unit() -> Double { Double(next() >> 11) / 9_007_199_254_740_992 }
 }
+
+extension SipHash {
+    init(seed: UInt64) {
+        var random = Randomness.seeded(seed)
+        self.init(&random)
+    }
+}
+
+extension TCPSecrets {
+    init(seed: UInt64) {
+        var random = Randomness.seeded(seed)
+        self.init(&random)
+    }
+}
