@@ -1,6 +1,7 @@
 // Feeds TCP a peer and a caller that do whatever the input says, in simulated time: segments near and far
-// from what is expected, raw bytes, lying options, calls in any order. At the end everything is released
-// and time passes: no connection, no byte of buffer and no timer may be left.
+// from what is expected, lone small ones, raw bytes, lying options, calls in any order, a door that holds and
+// refuses, moves to another layer, also with spoiled state. At the end everything is released and time passes:
+// no connection, no byte of buffer and no timer may be left.
 
 import Bytes
 import FuzzMain
@@ -35,6 +36,17 @@ private final class Everywhere: PathSource {
     func isLocal(_ address: IPAddress) -> Bool { address == FuzzedSession.here }
 }
 
+private final class FuzzedDoor: TCPDoor {
+    var answer = TCPAdmission.hold
+    var held: [TCPSocketID] = []
+
+    func admission(of id: TCPSocketID, from remote: Endpoint, to local: Endpoint) -> TCPAdmission {
+        if case .refuse = answer {} else { held.append(id) }
+        return answer
+    }
+    func ended(_ id: TCPSocketID, _ error: TCPError?) { held.removeAll { $0 == id } }
+}
+
 private final class FuzzedSession {
     static let here = IPAddress(10, 0, 0, 1)
     static let there = IPAddress(10, 0, 0, 2)
@@ -43,7 +55,8 @@ private final class FuzzedSession {
     private var at = 0
     private let memory = CountedHeap()
     private let routes = Everywhere()
-    private let tcp: TCPLayer
+    private var tcp: TCPLayer
+    private let door = FuzzedDoor()
     private var now = Instant(nanoseconds: 1_000_000_000)
     private var sockets: [TCPSocketID] = []
     /// What the host says, so that the peer can come close.
@@ -60,6 +73,7 @@ private final class FuzzedSession {
         configuration.keepAlive = .seconds(30)
         tcp = TCPLayer(seed: 1, buffers: memory, configuration: configuration)
         tcp.paths = routes
+        tcp.door = door
     }
 
     private func byte() -> UInt8 {
@@ -73,9 +87,10 @@ private final class FuzzedSession {
     func run() {
         if let listener = try? tcp.listen(on: 80, backlog: 4) { sockets.append(listener) }
         while at < input.count { step() }
-        for id in sockets { tcp.release(id, now: now) }
+        for id in sockets + door.held { tcp.release(id, now: now) }
         for _ in 0..<2000 {
             speak()
+            while tcp.nextUnreachable() != nil {}
             guard let next = tcp.nextDeadline else { break }
             now = max(now, next)
             tcp.advance(to: now)
@@ -84,7 +99,7 @@ private final class FuzzedSession {
     }
 
     private func step() {
-        switch byte() % 16 {
+        switch byte() % 20 {
         case 0...6: segment()
         case 7: raw()
         case 8: wait(.milliseconds(Int64(word())))
@@ -94,9 +109,68 @@ private final class FuzzedSession {
         case 12: if let id = chosen() { tcp.shutdownSend(id, now: now) }
         case 13: if let id = chosen() { tcp.abort(id, now: now) }
         case 14: if let id = chosen() { tcp.release(id, now: now) }
+        case 15: decide()
+        case 16: knock()
+        case 17: small()
+        case 18: move()
         default: fail()
         }
         speak()
+    }
+
+    /// The door gets another mind, and what it holds goes on or not.
+    private func decide() {
+        let choices: [TCPAdmission] = [
+            .hold, .accept, .refuse(.reset), .refuse(.unreachable(code: 1)), .refuse(.silence),
+        ]
+        door.answer = choices[Int(byte()) % choices.count]
+        guard let id = door.held.first else { return }
+        if byte() & 1 == 0 {
+            _ = tcp.admit(id, now: now)
+        } else if tcp.refuse(id, .reset, now: now) {
+            door.held.removeFirst()
+        }
+    }
+
+    /// A SYN for a port without a listener.
+    private func knock() {
+        let header = TCPHeader(
+            sourcePort: 4000 &+ UInt16(byte() % 4), destinationPort: 4433, sequence: UInt32(word()), flags: .syn,
+            window: 9000)
+        var bytes = [UInt8](repeating: 0, count: header.size)
+        bytes.withUnsafeMutableBytes { _ = header.write(into: $0) }
+        deliver(bytes)
+    }
+
+    /// A byte or none, perhaps a FIN, exactly where it is expected; the window mostly closed.
+    private func small() {
+        let choice = byte()
+        var header = TCPHeader(
+            sourcePort: 4000, destinationPort: hostPort, sequence: peerNext, acknowledgement: hostNext,
+            flags: choice & 1 == 0 ? .ack : [.ack, .fin], window: choice & 6 == 0 ? 9000 : UInt16(choice & 6))
+        header.urgentPointer = UInt16(choice)
+        var bytes = [UInt8](repeating: 0, count: header.size) + [UInt8](repeating: 9, count: Int(choice >> 7))
+        bytes.withUnsafeMutableBytes { _ = header.write(into: $0) }
+        deliver(bytes)
+    }
+
+    /// Connections go on in another layer; before that, one is offered spoiled state.
+    private func move() {
+        let section = tcp.section(now: now)
+        var spoiled = section
+        spoiled[Int(word()) % spoiled.count] ^= byte()
+        let victim = TCPLayer(seed: 2, buffers: memory, configuration: tcp.configuration)
+        _ = try? victim.restore(from: spoiled, now: now)
+        victim.releaseAll(now: now)
+        victim.abortAll(now: now)
+        let later = now + .milliseconds(Int64(word()))
+        let next = TCPLayer(seed: 3, buffers: memory, configuration: tcp.configuration)
+        do { try next.restore(from: section, now: later) } catch { abort() }
+        now = later
+        next.paths = routes
+        next.door = door
+        next.pathsChanged(now: now)
+        tcp = next
     }
 
     private func chosen() -> TCPSocketID? { sockets.isEmpty ? nil : sockets[Int(byte()) % sockets.count] }

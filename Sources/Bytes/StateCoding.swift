@@ -18,6 +18,9 @@ public struct StateEncoder {
     /// One byte, 0 or 1.
     public mutating func flag(_ value: Bool) { bytes.append(value ? 1 : 0) }
 
+    /// Everything that another one has written.
+    public mutating func append(_ other: StateEncoder) { bytes.append(contentsOf: other.bytes) }
+
     /// A length (32 bits) and the bytes.
     public mutating func data(_ value: some Collection<UInt8>) {
         integer(UInt32(clamping: value.count))
@@ -35,6 +38,12 @@ public enum StateError: Error, Equatable, Sendable {
     case notAFlag(offset: Int, value: UInt8)
     /// `count` bytes follow the end of the record.
     case trailing(count: Int)
+    /// The state of something else.
+    case otherKind(String, expected: String)
+    /// A version that is not understood.
+    case otherVersion(UInt16, of: String, accepted: ClosedRange<UInt16>)
+    /// A value that cannot be: what it is of.
+    case impossible(String)
 }
 
 /// Reads what a `StateEncoder` wrote. A failed read moves nothing.

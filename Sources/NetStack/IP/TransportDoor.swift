@@ -10,6 +10,18 @@ public protocol BufferSource: AnyObject {
     func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer?
     /// Takes back a span exactly as it was lent.
     func giveBack(_ span: UnsafeMutableRawBufferPointer)
+    /// What a lent span is called on both sides of a move, where its memory moves by itself; `nil`: it does not.
+    func name(of span: UnsafeMutableRawBufferPointer) -> UInt64?
+    /// Lends the span that was called so on the other side, as large as it was there; `nil`: it is not free.
+    func lend(named name: UInt64, bytes: Int) -> UnsafeMutableRawBufferPointer?
+}
+
+/// Memory that stays where it is: text moves with its bytes.
+extension BufferSource {
+    /// None.
+    public func name(of span: UnsafeMutableRawBufferPointer) -> UInt64? { nil }
+    /// None.
+    public func lend(named name: UInt64, bytes: Int) -> UnsafeMutableRawBufferPointer? { nil }
 }
 
 /// The way to a destination as it is now.

@@ -7,7 +7,7 @@ struct ByteRing {
     private var base: UnsafeMutableRawPointer?
     private(set) var capacity = 0
     /// Position of the first byte in the span; below `capacity` unless that is 0.
-    private var head = 0
+    private(set) var head = 0
     /// Bytes that count as there, from the first on.
     private(set) var count = 0
 
@@ -22,6 +22,33 @@ struct ByteRing {
         capacity = base == nil ? 0 : span.count
         head = 0
         count = 0
+    }
+
+    /// Takes a span in which `count` bytes lie from `head` on; both must fit it.
+    mutating func attach(_ span: UnsafeMutableRawBufferPointer, head: Int, count: Int) {
+        attach(span)
+        self.head = min(max(0, head), max(0, capacity &- 1))
+        self.count = min(max(0, count), capacity)
+    }
+
+    /// The span, whole.
+    var span: UnsafeMutableRawBufferPointer? {
+        base.map { UnsafeMutableRawBufferPointer(start: $0, count: capacity) }
+    }
+
+    /// A copy of the first `extent` bytes, also of those behind the last one that counts.
+    func bytes(_ extent: Int) -> [UInt8] {
+        let (first, second) = pieces(at: 0, count: extent)
+        return Array(first) + Array(second)
+    }
+
+    /// Fills an empty ring; `count` of the bytes count as there.
+    mutating func put(_ bytes: [UInt8], counting count: Int) {
+        bytes.withUnsafeBytes { bytes in
+            let (room, _) = pieces(at: 0, count: bytes.count)
+            if room.count == bytes.count { room.copyMemory(from: bytes) }
+        }
+        extend(count)
     }
 
     /// Gives up the span and everything in it.

@@ -6,6 +6,8 @@
 // receiver that answers a batch of a hundred segments with one ACK (passt, LRO) is the usual case
 // here, and the window is limited by the receiver's anyway.
 
+import Bytes
+
 /// Congestion state of one connection, in bytes.
 struct Congestion {
     /// Where a loss episode stands.
@@ -100,6 +102,18 @@ struct Congestion {
         duplicates = 0
         barePartials = 0
         credit = 0
+    }
+}
+
+extension Congestion {
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        try coder.count(&window, in: 0...1 << 30, "congestion window")
+        try coder.count(&threshold, in: 0...Int.max, "slow start threshold")
+        try coder.choice(&phase, "phase of congestion control")
+        try recover.code(&coder)
+        try coder.integer(&duplicates)
+        try coder.integer(&barePartials)
+        try coder.count(&credit, in: 0...1 << 31, "credit of the congestion window")
     }
 }
 

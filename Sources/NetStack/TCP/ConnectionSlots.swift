@@ -45,6 +45,16 @@ final class ConnectionSlots {
         return TCPSocketID(index: UInt32(truncatingIfNeeded: used &- 1), generation: 1)
     }
 
+    /// Puts a connection, or a slot that is free, behind the last one; the generation says which. Returns its slot.
+    func restore(_ connection: TCPConnection) -> UInt32 {
+        if used == capacity { grow() }
+        (base + used).initialize(to: connection)
+        used &+= 1
+        let slot = UInt32(truncatingIfNeeded: used &- 1)
+        if connection.links.generation & 1 == 1 { count &+= 1 } else { free.append(slot) }
+        return slot
+    }
+
     private func grow() {
         let larger = UnsafeMutablePointer<TCPConnection>.allocate(capacity: capacity &* 2)
         larger.moveInitialize(from: base, count: used)

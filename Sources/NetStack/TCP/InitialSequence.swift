@@ -5,12 +5,17 @@ import Bytes
 
 /// A keyed pseudo-random function.
 struct SipHash {
-    private let k0: UInt64
-    private let k1: UInt64
+    private var k0: UInt64
+    private var k1: UInt64
 
     init(_ random: inout Randomness) {
         k0 = random.next()
         k1 = random.next()
+    }
+
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        try coder.integer(&k0)
+        try coder.integer(&k1)
     }
 
     /// The hash of both endpoints: two words when both are IPv4's, which is most of the work saved, else five and their
@@ -92,16 +97,23 @@ struct SipHash {
 
 /// The secrets of one ``TCPMachine``: keys of their own for everything that must not be guessed.
 struct TCPSecrets {
-    private let sequences: SipHash
-    private let timestamps: SipHash
+    private var sequences: SipHash
+    private var timestamps: SipHash
     private let buckets: SipHash
-    let cookies: SipHash
+    private(set) var cookies: SipHash
 
     init(_ random: inout Randomness) {
         sequences = SipHash(&random)
         timestamps = SipHash(&random)
         buckets = SipHash(&random)
         cookies = SipHash(&random)
+    }
+
+    /// What has to go on as it was; the hash of the table is each side's own.
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        try sequences.code(&coder)
+        try timestamps.code(&coder)
+        try cookies.code(&coder)
     }
 
     /// RFC 6528, 3: ISN = M + F(connection), where M counts four-microsecond ticks.

@@ -1,6 +1,8 @@
 // Which bytes behind RCV.NXT are already in the receive buffer (RFC 9293, 3.10.7.4, "segments with
 // higher beginning sequence numbers SHOULD be held"). Bounded: a peer cannot make it grow.
 
+import Bytes
+
 /// Half-open ranges of sequence numbers, ascending, never touching each other.
 struct ReorderList {
     struct Range {
@@ -77,4 +79,23 @@ struct ReorderList {
     }
 
     mutating func removeAll() { count = 0 }
+}
+
+extension ReorderList {
+    /// - Parameters:
+    ///   - next: RCV.NXT: every range lies behind it.
+    ///   - room: bytes from there that can be stored.
+    mutating func code(
+        _ coder: inout StateCoder, behind next: SequenceNumber, room: Int
+    ) throws(StateError) {
+        try coder.count(&count, in: 0...Self.limit, "ranges ahead")
+        var last = next
+        for index in 0..<count {
+            try ranges[index].start.code(&coder)
+            try ranges[index].end.code(&coder)
+            let range = ranges[index]
+            try coder.require(range.start > last && range.end > range.start && range.end - next <= room, "ranges ahead")
+            last = range.end
+        }
+    }
 }

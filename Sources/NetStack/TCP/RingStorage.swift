@@ -12,8 +12,8 @@ final class RingStorage: TCPStorage {
         var readSinceGrowth = 0
     }
 
-    private let buffers: any BufferSource
-    private let settings: TCPConfiguration
+    let buffers: any BufferSource
+    let settings: TCPConfiguration
     @exclusivity(unchecked) private var rings: UnsafeMutablePointer<Rings>
     @exclusivity(unchecked) private var capacity = 64
     /// Connections that have rings.
@@ -110,6 +110,26 @@ final class RingStorage: TCPStorage {
     }
 
     func peerFinished(_ slot: Int) {}
+
+    // MARK: moving
+
+    func pair(_ slot: Int) -> (send: ByteRing, receive: ByteRing) {
+        slot < capacity ? (rings[slot].send, rings[slot].receive) : (ByteRing(), ByteRing())
+    }
+
+    func queued(_ slot: Int) -> Int { slot < capacity ? rings[slot].send.count : 0 }
+
+    /// Takes up the ring that another storage had; the slot has none yet.
+    func restore(send ring: ByteRing, _ slot: Int) {
+        while slot >= capacity { grow() }
+        rings[slot].send = ring
+    }
+
+    func restore(receive ring: ByteRing, _ slot: Int) {
+        while slot >= capacity { grow() }
+        rings[slot].receive = ring
+        attached &+= 1
+    }
 }
 
 // MARK: memory

@@ -86,3 +86,19 @@ struct RoundTrip {
         return base > high >> UInt64(shift) ? high : base << UInt64(shift)
     }
 }
+
+extension RoundTrip {
+    private static let longest: UInt64 = 86_400_000_000_000
+
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        try coder.integer(&smoothed)
+        try coder.integer(&variation)
+        try coder.integer(&timeout)
+        try coder.integer(&backOff)
+        try timedEnd.code(&coder)
+        try coder.integer(&timedSince)
+        try coder.require(
+            smoothed <= Self.longest && variation <= Self.longest && timeout <= Self.longest, "round-trip time")
+        try coder.require(backOff <= 32, "back-off")
+    }
+}

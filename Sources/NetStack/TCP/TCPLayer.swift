@@ -6,7 +6,7 @@ import Link
 
 /// All TCP connections of one host; their text lies in lent memory.
 public final class TCPLayer: TCPMachine {
-    private let rings: RingStorage
+    let rings: RingStorage
 
     /// - Parameters:
     ///   - randomness: secrets and ports come from it: the system's, but for simulations.

@@ -317,7 +317,7 @@ extension TCPMachine {
     // MARK: time
 
     /// When `advance` is to be called; may be earlier than there is something to do, never later.
-    public var nextDeadline: Instant? { timers.first.map { Instant(nanoseconds: $0) } }
+    public var nextDeadline: Instant? { timers.first.map(instant) }
 
     /// Lets the timers run that are due; their segments wait for `transmit`.
     public func advance(to now: Instant) {

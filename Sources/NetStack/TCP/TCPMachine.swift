@@ -22,7 +22,9 @@ public class TCPMachine {
 
     let settings: UnsafeMutablePointer<TCPConfiguration>
     let storage: any TCPStorage
-    let secrets: TCPSecrets
+    private(set) var secrets: TCPSecrets
+    /// What TCP's own clock is ahead of the caller's: it goes on where it stood when connections have moved here.
+    private var clockLead: UInt64 = 0
     let connections: ConnectionTable
     let slots = ConnectionSlots()
     @exclusivity(unchecked) var timers = TimerHeap()
@@ -64,7 +66,18 @@ public class TCPMachine {
         headerRoom.deallocate()
     }
 
-    func turn(_ now: Instant) -> TCPTurn { TCPTurn(now: now.nanoseconds, settings: UnsafePointer(settings)) }
+    func turn(_ now: Instant) -> TCPTurn {
+        TCPTurn(now: now.nanoseconds &+ clockLead, settings: UnsafePointer(settings))
+    }
+
+    /// A time of TCP's own clock as the caller's.
+    func instant(_ time: UInt64) -> Instant { Instant(nanoseconds: time &- clockLead) }
+
+    /// TCP's own clock stands at `clock` when the caller's stands at `now`.
+    func setClock(_ clock: UInt64, at now: Instant) { clockLead = clock &- now.nanoseconds }
+
+    /// Keys that came along with connections. The table keeps its own.
+    func take(_ secrets: TCPSecrets) { self.secrets = secrets }
 }
 
 /// What happened to segments, counted.

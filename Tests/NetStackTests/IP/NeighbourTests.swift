@@ -92,6 +92,7 @@ private final class Table {
         let table = Table()
         _ = table.lookup(addressB, now: start)
         _ = table.learn(addressB, macB, creating: false, isAnswer: true, now: start)
+        while table.nextRequest() != nil {}
         var now = start
         for number in 0..<5000 {
             let address = IPAddress(10, 1, UInt8(number >> 8), UInt8(number & 0xff))
@@ -116,7 +117,9 @@ private final class Table {
             for _ in 0..<64 where table.hold([UInt8](repeating: 0, count: 1500), for: address) { held += 1500 }
         }
         #expect(held <= NeighbourTable.allPendingBytes + 100 * 1500)
-        _ = table.learn(IPAddress(10, 1, 0, 0), macB, creating: false, isAnswer: true, now: start)
+        for number in 0..<4 {
+            _ = table.learn(IPAddress(10, 1, 0, UInt8(number)), macB, creating: false, isAnswer: true, now: start)
+        }
         #expect(table.hold([1], for: IPAddress(10, 1, 0, 99)), "what leaves makes room")
     }
 

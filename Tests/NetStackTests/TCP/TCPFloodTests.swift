@@ -87,14 +87,13 @@ import Testing
         #expect(answer.scale == 5)
         let stamps = try #require(answer.stamps)
         #expect(stamps.echo == 77)
-        var ack = Seg(.ack, seq: 1, ack: 1, window: 500)
+        var ack = Seg(.ack, seq: 1, ack: 1, window: 347)
         ack.stamps = TCPTimestamps(value: 78, echo: stamps.value)
         s.peer(ack)
         s.id = try #require(s.tcp.accept(listener))
         s.send(count: 10_000)
         let sent = s.drain()
-        #expect(sent.first?.text.count == 1400 - 12)
-        #expect(sent.reduce(0) { $0 + $1.text.count } == 500 << 3, "the peer's window is scaled")
+        #expect(sent.map(\.text.count) == [1400 - 12, 1400 - 12], "347 << 3 bytes: the peer's window is scaled")
         #expect(sent.allSatisfy { $0.stamps?.echo == 78 })
         let clock = try #require(sent.first?.stamps?.value)
         #expect(Int32(bitPattern: clock &- stamps.value) >= 0, "our clock does not go back")
@@ -219,7 +218,7 @@ import Testing
     @Test("answers that cannot leave are bounded, and the last ones are kept")
     func looseBound() {
         let s = flooded()
-        for number in 0..<20_000 { strangeSyn(number, s) }
+        for number in 1000..<21_000 { strangeSyn(number, s) }
         s.peerPort = 5000
         s.peer(Seg(.syn, seq: 0))
         var count = 0

@@ -57,7 +57,7 @@ final class TCPScript {
     let peerAddress = IPAddress(10, 0, 0, 2)
     var peerPort: UInt16 = 80
     var hostPort: UInt16 = 0
-    private(set) var now = Instant(nanoseconds: 10_000_000_000)
+    var now = Instant(nanoseconds: 10_000_000_000)
     var id = TCPSocketID(index: 0, generation: 0)
     /// Initial sequence numbers: the host's is learnt from its SYN.
     var hostStart: UInt32 = 0

@@ -11,18 +11,61 @@ final class CountedMemory: BufferSource {
     private(set) var lent = 0
     private(set) var spans = 0
     var limit = Int.max
+    /// Memory with names: spans lie in it, never twice at the same place.
+    private var ram: UnsafeMutableRawBufferPointer?
+    private var end = 0
+    private var taken: [Int: Int] = [:]
+
+    deinit { ram?.deallocate() }
 
     func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer? {
         guard lent + bytes <= limit else { return nil }
         lent += bytes
         spans += 1
-        return .allocate(byteCount: bytes, alignment: 16)
+        guard let ram else { return .allocate(byteCount: bytes, alignment: 16) }
+        guard bytes <= ram.count - end else { return nil }
+        defer { end += bytes }
+        taken[end] = bytes
+        return UnsafeMutableRawBufferPointer(rebasing: ram[end..<end + bytes])
     }
 
     func giveBack(_ span: UnsafeMutableRawBufferPointer) {
         lent -= span.count
         spans -= 1
-        span.deallocate()
+        if let name = name(of: span) { taken[Int(name)] = nil } else { span.deallocate() }
+    }
+
+    // MARK: names
+
+    /// From now on spans lie in one piece of memory that moves by itself.
+    func useRAM(_ bytes: Int = 64 << 20) { ram = .allocate(byteCount: bytes, alignment: 4096) }
+
+    func name(of span: UnsafeMutableRawBufferPointer) -> UInt64? {
+        guard let start = ram?.baseAddress, let base = span.baseAddress, base >= start, base < start + (ram?.count ?? 0)
+        else { return nil }
+        return UInt64(base - start)
+    }
+
+    func lend(named name: UInt64, bytes: Int) -> UnsafeMutableRawBufferPointer? {
+        guard let ram, name < UInt64(ram.count), bytes <= ram.count - Int(name), taken[Int(name)] == nil else {
+            return nil
+        }
+        taken[Int(name)] = bytes
+        end = max(end, Int(name) + bytes)
+        lent += bytes
+        spans += 1
+        return UnsafeMutableRawBufferPointer(rebasing: ram[Int(name)..<Int(name) + bytes])
+    }
+
+    /// Memory on the other side of a move: RAM has the same content, nothing is lent.
+    func copied() -> CountedMemory {
+        let copy = CountedMemory()
+        copy.limit = limit
+        guard let ram else { return copy }
+        copy.useRAM(ram.count)
+        copy.ram?.copyMemory(from: UnsafeRawBufferPointer(ram))
+        copy.end = end
+        return copy
     }
 }
 
@@ -50,9 +93,9 @@ final class OneRoute: PathSource {
 
 /// A TCPLayer with its doors.
 final class TestHost {
-    let memory = CountedMemory()
+    var memory = CountedMemory()
     let routes: OneRoute
-    let tcp: TCPLayer
+    var tcp: TCPLayer
     private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_535, alignment: 16)
 
     init(_ address: IPAddress, mtu: Int = 1500, seed: UInt64 = 1, _ configuration: TCPConfiguration = .init()) {
