@@ -20,6 +20,8 @@ final class ConnectionTable {
     @exclusivity(unchecked) private var entries: UnsafeMutablePointer<Entry>
     @exclusivity(unchecked) private var mask: Int
     private(set) var count = 0
+    /// What was found last: segments of one connection come in rows.
+    @exclusivity(unchecked) private var last: UInt32 = 0
 
     /// - Parameter slots: where the connections are whose slots will be entered.
     init(secrets: TCPSecrets, slots: ConnectionSlots) {
@@ -37,9 +39,20 @@ final class ConnectionTable {
         return entries
     }
 
-    func find(_ key: TCPKey) -> UInt32? {
+    @inline(__always) func find(_ key: TCPKey) -> UInt32? {
+        if let connection = slots.pointer(last), connection.pointee.facts.contains(.isInTable),
+            connection.pointee.key == key
+        {
+            return last
+        }
+        return search(key)
+    }
+
+    private func search(_ key: TCPKey) -> UInt32? {
         let at = position(key)
-        return entries[at].mark == 0 ? nil : entries[at].mark &- 1
+        guard entries[at].mark != 0 else { return nil }
+        last = entries[at].mark &- 1
+        return last
     }
 
     /// Where the key is, or the empty place where it would go. At most half of the places are taken.

@@ -63,20 +63,20 @@ struct SipHash {
             self.d = d
         }
 
-        mutating func absorb(_ word: UInt64) {
+        @inline(__always) mutating func absorb(_ word: UInt64) {
             d ^= word
             round()
             round()
             a ^= word
         }
 
-        mutating func finish() -> UInt64 {
+        @inline(__always) mutating func finish() -> UInt64 {
             c ^= 0xff
             for _ in 0..<4 { round() }
             return a ^ b ^ c ^ d
         }
 
-        mutating func round() {
+        @inline(__always) mutating func round() {
             a &+= b
             b = b << 13 | b >> 51
             b ^= a

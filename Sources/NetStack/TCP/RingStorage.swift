@@ -35,9 +35,10 @@ final class RingStorage: TCPStorage {
 
     @inline(__always) func store(_ text: TCPPayload, at offset: Int, of slot: Int) -> Int {
         guard slot < capacity else { return 0 }
-        text.copy(to: rings[slot].receive, at: rings[slot].receive.count &+ offset)
-        let taken = min(text.count, max(0, rings[slot].receive.free &- offset))
-        if offset == 0 { rings[slot].receive.extend(taken) }
+        let place = rings + slot
+        text.copy(to: place.pointee.receive, at: place.pointee.receive.count &+ offset)
+        let taken = min(text.count, max(0, place.pointee.receive.free &- offset))
+        if offset == 0 { place.pointee.receive.extend(taken) }
         return taken
     }
 
@@ -49,7 +50,7 @@ final class RingStorage: TCPStorage {
         at offset: Int, into room: UnsafeMutableRawBufferPointer, of slot: Int, adding sum: inout InternetChecksum
     ) -> Int {
         guard slot < capacity else { return 0 }
-        let (first, second) = rings[slot].send.pieces(at: offset, count: room.count)
+        let (first, second) = (rings + slot).pointee.send.pieces(at: offset, count: room.count)
         sum.copy(UnsafeRawBufferPointer(first), into: room)
         if second.count > 0 {
             sum.copy(

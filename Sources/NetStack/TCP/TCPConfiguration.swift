@@ -38,8 +38,9 @@ public struct TCPConfiguration: Sendable {
     public var dataRetries: UInt8 = 15
     /// RFC 9293, 3.10.8: 2 MSL.
     public var timeWait = Interval.seconds(60)
-    /// How long a SYN is held for a ``TCPDoor`` that does not decide, and how many connections may be in its hands.
+    /// How long a SYN is held for a ``TCPDoor`` that does not decide.
     public var holdTime = Interval.seconds(130)
+    /// Connections in the hands of a ``TCPDoor``; further SYNs are dropped.
     public var maximumOffered = 1024
     /// How long FIN-WAIT-2 is kept for a connection that the caller has released.
     public var finWait2 = Interval.seconds(60)

@@ -10,6 +10,7 @@ public enum TCPAdmission: Hashable, Sendable {
     case accept
     /// Nothing goes out until `admit` or `refuse` is called; after ``TCPConfiguration/holdTime`` it is dropped.
     case hold
+    /// The connection ends at once.
     case refuse(TCPRefusal)
 }
 
@@ -20,6 +21,7 @@ public enum TCPRefusal: Hashable, Sendable {
     /// ICMP destination unreachable with this code (RFC 792); whoever drives the machine sends it: see
     /// ``TCPMachine/nextUnreachable()``.
     case unreachable(code: UInt8)
+    /// Nothing is said: the SYN comes again.
     case silence
 }
 
@@ -38,6 +40,7 @@ public struct TCPUnreachable: Equatable, Sendable {
     public var destination: Endpoint
     /// Who asked for it.
     public var source: Endpoint
+    /// The code of ICMP destination unreachable.
     public var code: UInt8
     /// The sequence number of the SYN: with both ports what the error quotes (RFC 792).
     public var sequence: UInt32

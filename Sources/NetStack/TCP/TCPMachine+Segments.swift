@@ -8,15 +8,19 @@ extension TCPMachine {
 
     /// The first step of taking a segment: everything but its text. The storage is then told what was acknowledged and,
     /// where ``TCPArrival/isOpen``, takes the text: `receive(_:through:now:)` does all that.
-    public func arrive(_ segment: SegmentView, now: Instant) -> TCPArrival {
+    /// - Parameter arrival: a new one; what the segment asks of the storage.
+    public func arrive(_ segment: SegmentView, _ arrival: inout TCPArrival, now: Instant) {
         counters.received &+= 1
-        guard var parsed = parse(segment) else { return TCPArrival() }
+        guard var parsed = parse(segment) else { return }
         let turn = turn(now)
         let key = TCPKey(
             local: Endpoint(segment.destination, parsed.header.destinationPort),
             remote: Endpoint(segment.source, parsed.header.sourcePort))
-        guard let slot = connections.find(key) else { return receiveUnknown(&parsed, key, turn) }
-        return deliver(&parsed, to: slot, key, turn)
+        if let slot = connections.find(key) {
+            deliver(&parsed, to: slot, key, turn, &arrival)
+        } else {
+            receiveUnknown(&parsed, key, turn, &arrival)
+        }
     }
 
     /// The second step: the storage has taken `stored` of the first bytes of the text. Returns how many bytes that it had
@@ -74,18 +78,17 @@ extension TCPMachine {
     }
 
     private func deliver(
-        _ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ turn: TCPTurn
-    ) -> TCPArrival {
-        var arrival = TCPArrival()
-        guard let connection = slots.pointer(slot) else { return arrival }
+        _ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ turn: TCPTurn, _ arrival: inout TCPArrival
+    ) {
+        guard let connection = slots.pointer(slot) else { return }
         if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment),
             door != nil || listener(for: key.local) != nil
         {
-            return replace(slot, connection, &segment, key, turn)
+            return replace(slot, connection, &segment, key, turn, &arrival)
         }
         let wasWaiting = connection.pointee.state == .synReceived
         if wasWaiting, connection.pointee.completesHandshake(segment, turn), !mayComplete(slot, connection, turn) {
-            return arrival
+            return
         }
         let reply = connection.pointee.arrive(&segment, turn)
         arrival.slot = Int(slot)
@@ -99,7 +102,6 @@ extension TCPMachine {
         }
         arrival.acknowledged = connection.pointee.send.freed
         connection.pointee.send.freed = 0
-        return arrival
     }
 
     /// A handshake is about to be done: there must be room in the queue of its listener, which will come, and a place
@@ -121,26 +123,26 @@ extension TCPMachine {
     /// A new connection takes the endpoints of one in TIME-WAIT (RFC 6191).
     private func replace(
         _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ segment: inout TCPSegment, _ key: TCPKey,
-        _ turn: TCPTurn
-    ) -> TCPArrival {
+        _ turn: TCPTurn, _ arrival: inout TCPArrival
+    ) {
         let highest = connection.pointee.send.highest
         connection.pointee.close(nil)
         settle(slot, turn)
-        return receiveUnknown(&segment, key, turn, after: highest)
+        receiveUnknown(&segment, key, turn, &arrival, after: highest)
     }
 
     /// RFC 9293, 3.10.7.1 and 3.10.7.2: no connection; perhaps a listener, or a door.
     private func receiveUnknown(
-        _ segment: inout TCPSegment, _ key: TCPKey, _ turn: TCPTurn, after highest: SequenceNumber? = nil
-    ) -> TCPArrival {
-        let nothing = TCPArrival()
+        _ segment: inout TCPSegment, _ key: TCPKey, _ turn: TCPTurn, _ arrival: inout TCPArrival,
+        after highest: SequenceNumber? = nil
+    ) {
         guard !segment.flags.contains(.rst), key.remote.address.isUnicast || key.remote.address.isLoopback else {
-            return nothing
+            return
         }
         let listener = listener(for: key.local)
         if segment.flags.contains(.ack) {
             if let listener, let slot = enterByCookie(segment, key, listener, turn) {
-                return deliver(&segment, to: slot, key, turn)
+                return deliver(&segment, to: slot, key, turn, &arrival)
             }
             refuse(segment, key, turn)
         } else if listener == nil, door == nil {
@@ -148,7 +150,6 @@ extension TCPMachine {
         } else if segment.flags.contains(.syn) {
             takeSyn(segment, key, listener, turn, after: highest)
         }
-        return nothing
     }
 
     /// The ACK of a handshake that was answered by cookie: its connection, in SYN-RECEIVED.
@@ -248,13 +249,13 @@ extension TCPMachine {
         return segment.write(into: Self.behindHeader(room, to: segment.key.remote.address))
     }
 
-    /// The first half of sending: the next segment that leaves by `interface`, planned; `nil` when there is none. Its
+    /// The first half of sending: the next segment that leaves by `interface`, planned; false when there is none. Its
     /// text goes to ``TCPOutgoing/textRoom(in:)``, then `write` puts the header in front: `transmit` does both.
     public func plan(
-        into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, now: Instant
-    ) -> TCPOutgoing? {
-        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize else { return nil }
-        guard let list = ready.firstIndex(where: { $0.interface == interface }) else { return nil }
+        _ outgoing: inout TCPOutgoing, into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, now: Instant
+    ) -> Bool {
+        guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize else { return false }
+        guard let list = ready.firstIndex(where: { $0.interface == interface }) else { return false }
         let turn = turn(now)
         while let slot = popReady(list) {
             guard let connection = slots.pointer(slot) else { continue }
@@ -262,37 +263,45 @@ extension TCPMachine {
             let start = header &+ connection.pointee.textHeaderSize
             let limit = min(connection.pointee.send.segmentSize, room.count &- start)
             if let plan = connection.pointee.nextPlan(limit: limit, turn) {
-                return TCPOutgoing(slot: Int(slot), plan: plan, headerStart: header, textStart: start)
+                outgoing.slot = Int(slot)
+                outgoing.plan = plan
+                outgoing.headerStart = header
+                outgoing.textStart = start
+                return true
             }
             afterSilence(slot, connection, turn)
         }
-        return nil
+        return false
     }
 
-    /// The second half: `fetched` bytes of text are in place, whose sum is `sum`. `nil`: there is nothing to send, because
-    /// none of the text was to be had.
+    /// Only `count` bytes of the text were to be had; false: none, so there is nothing to send.
+    public func cut(_ outgoing: inout TCPOutgoing, to count: Int, now: Instant) -> Bool {
+        guard count > 0 else {
+            let slot = UInt32(truncatingIfNeeded: outgoing.slot)
+            if let connection = slots.pointer(slot) { afterSilence(slot, connection, turn(now)) }
+            return false
+        }
+        outgoing.plan.count = min(count, outgoing.plan.count)
+        outgoing.plan.flags.subtract([.psh, .fin])
+        return true
+    }
+
+    /// The second half: the text is in place.
+    /// - Parameter sum: of the text.
     public func write(
-        _ outgoing: TCPOutgoing, fetched: Int, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer,
-        now: Instant
+        _ outgoing: TCPOutgoing, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer, now: Instant
     ) -> PlacedSegment? {
         let slot = UInt32(truncatingIfNeeded: outgoing.slot)
-        guard let connection = slots.pointer(slot) else { return nil }
+        guard let connection = slots.pointer(slot), let base = room.baseAddress else { return nil }
         let turn = turn(now)
-        var plan = outgoing.plan
-        if fetched < plan.count {
-            guard fetched > 0 else {
-                afterSilence(slot, connection, turn)
-                return nil
-            }
-            plan.count = fetched
-            plan.flags.subtract([.psh, .fin])
-        }
-        let headerRoom = UnsafeMutableRawBufferPointer(rebasing: room[outgoing.headerStart...])
-        guard let length = connection.pointee.write(plan, sum, into: headerRoom, turn) else { return nil }
+        let headerRoom = UnsafeMutableRawBufferPointer(
+            start: base + outgoing.headerStart, count: room.count &- outgoing.headerStart)
+        guard let length = connection.pointee.write(outgoing.plan, sum, into: headerRoom, turn) else { return nil }
         counters.sent &+= 1
         settle(slot, turn)
-        let key = connection.pointee.key
-        return PlacedSegment(source: key.local.address, destination: key.remote.address, length: length)
+        return PlacedSegment(
+            source: connection.pointee.key.local.address, destination: connection.pointee.key.remote.address,
+            length: length)
     }
 
     /// The room without its IP header. Callers have compared its size.

@@ -12,13 +12,17 @@ public struct TCPArrival {
     public internal(set) var acknowledged = 0
     /// The text is to be stored; `take` follows.
     public internal(set) var isOpen = false
-    /// Where the text starts in the frame, and bytes; perhaps none.
+    /// Where the text starts in the frame.
     public internal(set) var start = 0
+    /// Bytes of the text; perhaps none.
     public internal(set) var count = 0
     /// Bytes between what was received in order and the text.
     public internal(set) var offset = 0
     var sequence = SequenceNumber(0)
     var hasFin = false
+
+    /// Nothing is asked.
+    public init() {}
 
     @inline(__always) mutating func take(_ segment: TCPSegment) {
         isOpen = true
@@ -36,19 +40,23 @@ public struct TCPArrival {
 /// A segment that is to be sent.
 public struct TCPOutgoing {
     /// The connection.
-    public let slot: Int
-    let plan: TCPPlan
+    public internal(set) var slot = 0
+    var plan = TCPPlan(sequence: SequenceNumber(0), flags: [])
     /// Where its header belongs in the room, and where its text does.
-    let headerStart: Int
-    let textStart: Int
+    var headerStart = 0
+    var textStart = 0
+
+    /// For `plan` to fill.
+    public init() {}
 
     /// Its text: `count` bytes from `offset` behind the first unacknowledged one.
     public var offset: Int { plan.offset }
+    /// Bytes of its text.
     public var count: Int { plan.count }
 
     /// Where the text belongs; `room` is the one that was planned for.
-    public func textRoom(in room: UnsafeMutableRawBufferPointer) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(rebasing: room[textStart..<textStart &+ plan.count])
+    @inline(__always) public func textRoom(in room: UnsafeMutableRawBufferPointer) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: room.baseAddress.map { $0 + textStart }, count: plan.count)
     }
 }
 
@@ -57,7 +65,8 @@ extension TCPMachine {
     /// answered once: receive all of it first.
     @inlinable @inline(__always)
     public func receive(_ segment: SegmentView, through storage: some TCPStorage, now: Instant) {
-        let arrival = arrive(segment, now: now)
+        var arrival = TCPArrival()
+        arrive(segment, &arrival, now: now)
         if arrival.acknowledged > 0 { storage.discard(arrival.acknowledged, of: arrival.slot) }
         guard arrival.isOpen else { return }
         var stored = 0
@@ -78,14 +87,17 @@ extension TCPMachine {
         into room: UnsafeMutableRawBufferPointer, on interface: InterfaceID, from storage: some TCPStorage, now: Instant
     ) -> PlacedSegment? {
         if let placed = writeLoose(into: room, on: interface) { return placed }
-        while let outgoing = plan(into: room, on: interface, now: now) {
+        var outgoing = TCPOutgoing()
+        while plan(&outgoing, into: room, on: interface, now: now) {
             var sum = InternetChecksum()
             var fetched = 0
             if outgoing.count > 0 {
                 fetched = storage.fetch(
                     at: outgoing.offset, into: outgoing.textRoom(in: room), of: outgoing.slot, adding: &sum)
             }
-            if let placed = write(outgoing, fetched: fetched, sum, into: room, now: now) { return placed }
+            if fetched == outgoing.count || cut(&outgoing, to: fetched, now: now) {
+                return write(outgoing, sum, into: room, now: now)
+            }
         }
         return nil
     }

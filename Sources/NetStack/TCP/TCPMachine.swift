@@ -12,6 +12,7 @@ import Link
 /// come; then `transmit(into:on:from:now:)` until it gives nothing more. No call is made from within a storage's or a
 /// path source's.
 public class TCPMachine {
+    /// As it was made.
     public let configuration: TCPConfiguration
     /// Which way destinations lie; set by the host that owns this layer.
     public weak var paths: (any PathSource)?
@@ -82,10 +83,13 @@ public class TCPMachine {
 
 /// What happened to segments, counted.
 public struct TCPCounters: Equatable, Sendable {
+    /// Segments that arrived.
     public var received: UInt64 = 0
+    /// Segments that left.
     public var sent: UInt64 = 0
     /// Dropped: a header that cannot be, or a lying option.
     public var malformed: UInt64 = 0
+    /// Segments whose checksum is wrong.
     public var badChecksum: UInt64 = 0
     /// Answered by RST: no such connection, or not acceptable.
     public var refused: UInt64 = 0

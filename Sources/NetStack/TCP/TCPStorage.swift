@@ -10,9 +10,11 @@ import Link
 
 /// Text of a segment that still lies in the frame it came in.
 public struct TCPPayload {
+    /// Lent for as long as the call lasts.
     public let frame: FrameView
-    /// Where it starts in the frame, and bytes.
+    /// Where it starts in the frame.
     public internal(set) var offset: Int
+    /// Bytes of it.
     public internal(set) var count: Int
 
     /// Copies everything to `offset` of the ring, seen from its first byte.
@@ -39,6 +41,7 @@ public struct TCPOccupancy: Equatable, Sendable {
     /// What the caller may still add to what is to be sent.
     public var free: Int
 
+    /// Counts of one connection.
     public init(unread: Int, free: Int) {
         self.unread = unread
         self.free = free
@@ -60,6 +63,7 @@ public protocol TCPStorage: AnyObject {
     /// Nothing is to be sent or received any more; unread bytes go, too, unless they are kept for a reader. May come
     /// again. Returns whether anything is kept. A slot that never was open: false.
     func close(_ slot: Int, keepingUnread: Bool) -> Bool
+    /// How full the places of a connection are.
     func occupancy(_ slot: Int) -> TCPOccupancy
 
     // MARK: per segment
