@@ -33,7 +33,7 @@ public final class RepairServer {
 
     deinit {
         for watch in [listenerWatch, helperWatch] { if let watch { reactor.remove(watch) } }
-        unlink(path)
+        unlink(path.systemPath)
     }
 
     /// Switches `sockets` (borrowed until `completion`), in batches, all or nothing. One request at a time:

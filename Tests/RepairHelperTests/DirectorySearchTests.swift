@@ -3,6 +3,7 @@
 import CLinux
 import Glibc
 import Linux
+import RepairHelper
 import TestSupport
 import Testing
 
@@ -73,5 +74,24 @@ struct DirectorySearchTests {
             throw TestFailure(description: "nobody connected within \(seconds) s")
         }
         return SharedDescriptor(try UnixSocket.accept(listener))
+    }
+}
+
+@Suite("the server's socket")
+struct ServerSocketTests {
+    @Test("a socket whose name is no UTF-8 is made and removed under that name")
+    func bytes() throws {
+        try withTemporaryDirectory { directory in
+            let name = Array("\(directory.path)/caf".utf8) + [0xe9] + Array(".repair".utf8)
+            let path = String(systemBytes: name)
+            let reactor = try Reactor()
+            var status = stat()
+            do {
+                let server = try RepairServer(path: path, reactor: reactor)
+                #expect(lstat(name.map { CChar(bitPattern: $0) } + [0], &status) == 0)
+                #expect(!server.hasHelper)
+            }
+            #expect(directory.entries.isEmpty)
+        }
     }
 }
