@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 
 static int result(int value) { return value < 0 ? -errno : value; }
@@ -13,6 +14,11 @@ int ne_unix_socket(int type) { return result(socket(AF_UNIX, type | SOCK_NONBLOC
 
 int ne_socketpair(int type, int fds[2]) {
     return result(socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+}
+
+int ne_unread(int fd) {
+    int count = 0;
+    return ioctl(fd, TIOCOUTQ, &count) < 0 ? -errno : count;
 }
 
 static int address(struct sockaddr_un *address, const char *path) {

@@ -17,6 +17,7 @@ public final class FrameStream {
     public let link: FrameLink
     private let reactor: Reactor
     private var port: StreamPort?
+    private var life = StreamLife()
     /// A connection has ended by itself; it is detached already.
     public var onEnd: ((StreamEnd) -> Void)?
 
@@ -31,10 +32,20 @@ public final class FrameStream {
 
     /// A connected stream socket is the link's host end from now on, in place of a former one.
     public func attach(_ socket: SharedDescriptor) throws(SystemError) {
+        life = StreamLife()
         port = try StreamPort(socket, on: link, reactor: reactor) { [weak self] reason in
             self?.detach()
             self?.onEnd?(reason)
         }
+    }
+
+    /// How long the other end has neither read what it was sent nor sent anything, in nanoseconds, as far as repeated
+    /// calls can tell; 0 when nothing waits to be read.
+    public func silence(now: UInt64) -> UInt64 {
+        guard let unread = port?.unread else { return 0 }
+        return life.silence(
+            at: StreamLife.Look(
+                time: now, unread: unread, sent: link.counters(.card).bytes, arrived: link.counters(.netdev).frames))
     }
 
     /// The link's host end is open again; frames sent there are dropped and counted.

@@ -61,6 +61,9 @@ public final class StreamPort: FramePort {
         if link.port(at: .netdev) === self { link.connect(nil, at: .netdev) }
     }
 
+    /// What the peer has not read; 0 when the kernel does not say.
+    var unread: Int { (try? UnixSocket.unread(socket.raw)) ?? 0 }
+
     // MARK: to the peer
 
     /// Nothing but bytes goes over a stream: all checksums, no frame that is to be cut, none longer than QEMU takes.

@@ -52,6 +52,28 @@ struct RestartTests {
         }
     }
 
+    @Test("a passt that runs and reads nothing is replaced in its default mode, too")
+    func deafStream() throws {
+        try withGround(as: .mapped) { ground in
+            let program = """
+                import os, socket, sys, time
+                word = lambda option: sys.argv[sys.argv.index(option) + 1]
+                listener = socket.socket(socket.AF_UNIX)
+                listener.bind(word("-s"))
+                listener.listen()
+                open(word("--pid"), "w").write(f"{os.getpid()}\\n")
+                peer = listener.accept()
+                time.sleep(1000)
+                """
+            let deaf = ground.script("deaf", "exec /usr/bin/python3 -c '\(program)' \"$@\"")
+            let child = try ground.start(["-nic", "passt,id=n0,model=virtio,path=\(deaf)", "-monitor", "none"])
+            let said = "n0: passt has not read what it was sent for 2 s; starting passt again in 100 ms"
+            _ = try child.wait(for: said, seconds: 30)
+            child.signal(15)
+            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+        }
+    }
+
     @Test("killed five times in a row, it comes back each time")
     func repeatedly() throws {
         try withGround(as: .mapped) { ground in

@@ -102,6 +102,7 @@ struct ne_credentials {
 
 int ne_unix_socket(int type);                            // non-blocking, close-on-exec
 int ne_socketpair(int type, int fds[_Nonnull 2]);        // non-blocking, close-on-exec
+int ne_unread(int fd);                                   // what the other end has not read; bytes with overhead
 int ne_unix_connect(int fd, const char *path);           // ENAMETOOLONG from 108 bytes
 int ne_unix_bind(int fd, const char *path);
 /* Names in the abstract name space, without their leading zero byte. */

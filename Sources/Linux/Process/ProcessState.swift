@@ -1,4 +1,5 @@
-// What the kernel says of a process of ours: proc_pid_stat(5). Without /proc nothing is known.
+// What the kernel says of a process of ours: proc_pid_stat(5). Without /proc, which the sandbox takes away, nothing is
+// known.
 
 import Glibc
 

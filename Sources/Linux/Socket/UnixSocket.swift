@@ -98,6 +98,12 @@ public enum UnixSocket {
         return (SharedDescriptor(FileDescriptor(owning: ends[0])), SharedDescriptor(FileDescriptor(owning: ends[1])))
     }
 
+    /// What was written to a stream socket and the other end has not read: bytes, with what the kernel adds to each
+    /// write (unix(7), SIOCOUTQ).
+    public static func unread(_ socket: CInt) throws(SystemError) -> Int {
+        Int(try check(ne_unread(socket), "ioctl(SIOCOUTQ)"))
+    }
+
     /// SO_PEERCRED of a connected socket.
     public static func peerCredentials(_ socket: CInt) throws(SystemError) -> PeerCredentials {
         var found = ne_credentials()

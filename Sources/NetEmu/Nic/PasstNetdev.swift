@@ -41,12 +41,16 @@ final class PasstNetdev: Netdev {
     private var pid: Int32 = 0
     private var attempt = 0
     private var isStopping = false
+    private lazy var lookAlarm = Alarm(on: reactor) { [weak self] in self?.look() }
     /// The handshake was done once: from now on faults are mended, not fatal.
     private(set) var isReady = false
     var onEvent: ((NetdevEvent) -> Void)?
 
     /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
     private static let dyingTime: UInt64 = 300_000_000
+    /// Between two looks at a stream, and how long its passt may read nothing.
+    private static let lookPause: UInt64 = 400_000_000
+    private static let longestSilence: UInt64 = 2_000_000_000
 
     /// - Parameter location: the option as typed; nil from the monitor.
     init(_ name: String, location: String?, memory: GuestMemory, launch: PasstLaunch) throws(EmulationError) {
@@ -116,6 +120,7 @@ final class PasstNetdev: Netdev {
 
     func stop() {
         isStopping = true
+        lookAlarm.set(nil)
         switch traffic {
         case .rings(let peer): peer.disconnect()
         case .frames(let stream): stream.detach()
@@ -198,13 +203,25 @@ final class PasstNetdev: Netdev {
 
     private func streamEnded(_ reason: StreamEnd) {
         guard !isStopping else { return }
+        // One that is being killed closes its connection, too.
+        if case .ending = state { return }
         fault("the connection ended: \(reason)", isClosed: reason == .closedByPeer)
     }
 
     private func connected() {
         state = .connected(pid: pid)
         isReady = true
+        if case .frames = traffic { lookAlarm.set(reactor.nowNanoseconds &+ Self.lookPause) }
         onEvent?(.connected)
+    }
+
+    /// Over a socket passt need not answer anything, but it always reads.
+    private func look() {
+        guard !isStopping, case .connected = state, case .frames(let stream) = traffic else { return }
+        guard stream.silence(now: reactor.nowNanoseconds) < Self.longestSilence else {
+            return fault("passt has not read what it was sent for 2 s", isClosed: false)
+        }
+        lookAlarm.set(reactor.nowNanoseconds &+ Self.lookPause)
     }
 
     /// The connection is of no use any more. A passt that closed it is most likely ending: its exit
