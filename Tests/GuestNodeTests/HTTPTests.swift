@@ -75,11 +75,29 @@ struct HTTPURLTests {
         #expect(throws: URLError.badByte(0x0d)) { try url.resolving("/x\r\nHost: y") }
     }
 
-    @Test("-O names the file after the last segment, never a directory")
+    @Test(
+        "blanks and bytes beyond ASCII in a Location become percent escapes, as curl does it",
+        arguments: [
+            ("/a b", "http://h/a%20b"), ("/a b?c d", "http://h/a%20b?c+d"), ("http://h/x y", "http://h/x%20y"),
+        ])
+    func escapes(location: String, expected: String) throws {
+        #expect(try HTTPURL("http://h/").resolving(Array(location.utf8)) == HTTPURL(expected))
+    }
+
+    @Test("bytes of no character set stay what they are, and controls stay refused")
+    func latin() throws {
+        let url = try HTTPURL("http://h/")
+        #expect(try url.resolving([0x2f, 0x63, 0xe9, 0x3f, 0xff]).target == "/c%e9?%ff")
+        #expect(throws: URLError.badByte(0x1b)) { try url.resolving([0x2f, 0x1b]) }
+        #expect(throws: URLError.badByte(0x25)) { try url.resolving(Array("http://a b/".utf8)) }
+    }
+
+    @Test("-O names the file after the last segment, never a directory or a hidden one")
     func fileName() throws {
         #expect(try HTTPURL("http://h/a/b.iso?x=/y").fileName == "b.iso")
         #expect(try HTTPURL("http://h/a/").fileName == nil)
         #expect(try HTTPURL("http://h/a/..").fileName == nil)
+        #expect(try HTTPURL("http://h/.bashrc").fileName == nil)
         #expect(try HTTPURL("http://h").fileName == nil)
     }
 }
@@ -113,6 +131,7 @@ struct HTTPResponseHeadTests {
             ("HTTP/1.1 200 OK\r\n: x\r\n", .badField(": x")),
             ("HTTP/1.1 200 OK\r\nA : x\r\n", .badField("A : x")),
             ("HTTP/1.1 200 OK\r\n folded\r\n", .badField(" folded")),
+            ("HTTP/1.1 200 OK\r\nA: a\0b\r\n", .badField("A: a\0b")),
         ] as [(String, HTTPError)])
     func bad(text: String, expected: HTTPError) {
         #expect(throws: expected) { try head(text) }
@@ -133,6 +152,8 @@ struct HTTPResponseHeadTests {
             ("200 OK\r\nContent-Length: 5\r\n", .length(5)),
             ("200 OK\r\nContent-Length: 5, 5\r\nContent-Length: 5\r\n", .length(5)),
             ("200 OK\r\nTransfer-Encoding: Chunked\r\nContent-Length: 5\r\n", .chunked),
+            ("200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n", .length(5)),
+            ("200 OK\r\nTransfer-Encoding: Identity\r\n", .untilClose),
             ("204 No\r\nContent-Length: 5\r\n", .none),
             ("304 No\r\n", .none),
             ("100 Continue\r\n", .none),
@@ -150,7 +171,6 @@ struct HTTPResponseHeadTests {
             ("Content-Length: 5\r\nContent-Length: 6", .badContentLength("5, 6")),
             ("Content-Length: 18446744073709551616", .badContentLength("18446744073709551616")),
             ("Transfer-Encoding: gzip, chunked", .unknownCoding("gzip, chunked")),
-            ("Transfer-Encoding: identity", .unknownCoding("identity")),
         ] as [(String, HTTPError)])
     func badFraming(text: String, expected: HTTPError) {
         #expect(throws: expected) { try head("HTTP/1.1 200 OK\r\n" + text + "\r\n").framing() }
@@ -173,6 +193,32 @@ struct HTTPResponseHeadTests {
             #expect(position == bytes.count - 4)
             #expect(try HTTPResponseHead(collector.bytes).values("a") == ["b"])
         }
+    }
+
+    @Test("endless empty lines before a head are cut off")
+    func emptyLines() {
+        var collector = HTTPHeadCollector()
+        let endless = [UInt8](repeating: 0x0d, count: HTTPResponseHead.byteLimit + 1)
+        #expect(throws: HTTPError.headTooLong) { try endless.withUnsafeBytes { try collector.accept($0) } }
+    }
+
+    @Test("what is said of a server's bytes holds none that steers a terminal")
+    func messages() {
+        let text = "\u{1b}[2J\u{9b}1m\u{202e}\r\n\u{7f}é"
+        let errors: [HTTPError] = [
+            .badStatusLine(text), .badField(text), .badContentLength(text), .unknownCoding(text),
+        ]
+        for error in errors {
+            #expect(error.description.contains("\\027[2J\\194\\1551m\\226\\128\\174\\013\\010\\127é"))
+        }
+        #expect(URLError.badPort(text).description.contains("\\027[2J"))
+    }
+
+    @Test("a head for a terminal keeps its lines and text of any coding, and steers nothing")
+    func headForTerminal() {
+        let head: [UInt8] = Array("A:\tb\r\n\u{1b}]0;x\u{7}é".utf8) + [0xe9, 0x9b, 0xc2, 0x9b, 0x7f]
+        let shown = Array("A:\tb\r\n\\027]0;x\\007é".utf8) + [0xe9] + Array("\\155\\194\\155\\127".utf8)
+        #expect(printable(head: head) == shown)
     }
 
     @Test("an endless head is cut off, and something else than HTTP is seen at once")
@@ -250,6 +296,9 @@ struct BodyReaderTests {
         let long = String(repeating: "a", count: BodyReader.overheadLimit)
         #expect(throws: HTTPError.badChunk) { try read("5;a\(long)\r\n", .chunked, pieces: 4096) }
         #expect(throws: HTTPError.badChunk) { try read("0\r\nT: \(long)\r\n", .chunked, pieces: 4096) }
+        let returns = String(repeating: "\r", count: BodyReader.overheadLimit + 2)
+        #expect(throws: HTTPError.badChunk) { try read("5\(returns)", .chunked, pieces: 4096) }
+        #expect(throws: HTTPError.badChunk) { try read("1\r\na\(returns)", .chunked, pieces: 4096) }
         let many = String(repeating: "1\r\na\r\n", count: 70_000) + "0\r\n\r\n"
         #expect(try read(many, .chunked, pieces: 65536).1.utf8.count == 70_000)
     }

@@ -1,5 +1,6 @@
 // A response's body out of a stream (RFC 9112, 6 and 7.1): knows how much is still to come and
-// which bytes are content. Chunk sizes are checked, extensions and trailers skipped within limits.
+// which bytes are content. Chunk sizes are checked, extensions, trailers and stray carriage returns
+// skipped within limits.
 
 /// A body being read.
 struct BodyReader: Equatable, Sendable {
@@ -8,16 +9,16 @@ struct BodyReader: Equatable, Sendable {
         case untilClose
         /// `digits` of a chunk size were read.
         case size(UInt64, digits: Int)
-        /// Rest of the line after a chunk size.
-        case sizeRest(UInt64)
+        /// Rest of the line after a chunk size; its carriage return has come.
+        case sizeRest(UInt64, hasReturn: Bool)
         case data(left: UInt64)
-        case dataEnd
+        case dataEnd(hasReturn: Bool)
         case trailer(lineLength: Int)
         case complete
     }
 
     private var state: State
-    /// Bytes of extensions and trailers so far.
+    /// Bytes of extensions and trailers so far, and carriage returns beyond one a line.
     private var overhead = 0
     static let overheadLimit = 65536
 
@@ -72,7 +73,8 @@ struct BodyReader: Equatable, Sendable {
     private mutating func consume(_ count: Int) {
         switch state {
         case .length(let left): state = left == UInt64(count) ? .complete : .length(left: left &- UInt64(count))
-        case .data(let left): state = left == UInt64(count) ? .dataEnd : .data(left: left &- UInt64(count))
+        case .data(let left):
+            state = left == UInt64(count) ? .dataEnd(hasReturn: false) : .data(left: left &- UInt64(count))
         default: break
         }
     }
@@ -80,17 +82,20 @@ struct BodyReader: Equatable, Sendable {
     private mutating func accept(_ byte: UInt8) throws(HTTPError) {
         switch state {
         case .size(let size, let digits): try acceptSize(byte, size, digits)
-        case .sizeRest(let size):
+        case .sizeRest(let size, let hasReturn):
             if byte == 0x0a {
                 state = size == 0 ? .trailer(lineLength: 0) : .data(left: size)
-            } else if byte != 0x0d {
-                try countOverhead()
+            } else {
+                if byte != 0x0d || hasReturn { try countOverhead() }
+                state = .sizeRest(size, hasReturn: hasReturn || byte == 0x0d)
             }
-        case .dataEnd:
+        case .dataEnd(let hasReturn):
             if byte == 0x0a {
                 state = .size(0, digits: 0)
-            } else if byte != 0x0d {
-                throw .badChunk
+            } else {
+                guard byte == 0x0d else { throw .badChunk }
+                if hasReturn { try countOverhead() }
+                state = .dataEnd(hasReturn: true)
             }
         case .trailer(let length):
             try countOverhead()
@@ -112,7 +117,7 @@ struct BodyReader: Equatable, Sendable {
         guard digits > 0, byte == 0x0d || byte == 0x0a || byte == ascii(";") || byte == 0x20 || byte == 0x09 else {
             throw .badChunk
         }
-        state = .sizeRest(size)
+        state = .sizeRest(size, hasReturn: byte == 0x0d)
         if byte == 0x0a { try accept(byte) }
     }
 

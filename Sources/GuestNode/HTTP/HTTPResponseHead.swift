@@ -1,5 +1,6 @@
 // The head of a response (RFC 9112, 2 to 5): collected with a limit, parsed once it is whole, and
-// what it says about the body that follows (6.3). Nothing a server sends can trap or grow it.
+// what it says about the body that follows (6.3). Nothing a server sends can trap or grow it, and what
+// is told of it steers no terminal.
 
 /// Why a response is no HTTP/1.1 response.
 enum HTTPError: Error, Equatable, Sendable {
@@ -8,7 +9,7 @@ enum HTTPError: Error, Equatable, Sendable {
     case badStatusLine(String)
     case headTooLong
     case tooManyFields
-    /// A field line without a colon, or with a blank before it (RFC 9112, 5.1).
+    /// A field line without a colon, with a blank before it (RFC 9112, 5.1), or with a NUL (RFC 9110, 5.5).
     case badField(String)
     case badContentLength(String)
     case badChunk
@@ -17,13 +18,13 @@ enum HTTPError: Error, Equatable, Sendable {
     var description: String {
         switch self {
         case .notHTTP: "Received HTTP/0.9 when not allowed"
-        case .badStatusLine(let line): "Invalid status line '\(line.prefix(60))'"
+        case .badStatusLine(let line): "Invalid status line '\(printable(line.prefix(60)))'"
         case .headTooLong: "Too large response headers: more than \(HTTPResponseHead.byteLimit) bytes"
         case .tooManyFields: "Too many response headers, more than \(HTTPResponseHead.fieldLimit)"
-        case .badField(let line): "Invalid header line '\(line.prefix(60))'"
-        case .badContentLength(let value): "Invalid Content-Length: value '\(value.prefix(60))'"
+        case .badField(let line): "Invalid header line '\(printable(line.prefix(60)))'"
+        case .badContentLength(let value): "Invalid Content-Length: value '\(printable(value.prefix(60)))'"
         case .badChunk: "Malformed encoding found in chunked-encoding"
-        case .unknownCoding(let name): "Transfer coding '\(name.prefix(60))' is not known"
+        case .unknownCoding(let name): "Transfer coding '\(printable(name.prefix(60)))' is not known"
         }
     }
 }
@@ -43,7 +44,9 @@ struct HTTPResponseHead: Equatable, Sendable {
 
     struct Field: Equatable, Sendable {
         var name: String
-        var value: String
+        /// As the server wrote it, without blanks at either end.
+        var bytes: [UInt8]
+        var value: String { String(decoding: bytes, as: UTF8.self) }
     }
 
     /// 100…999
@@ -58,15 +61,17 @@ struct HTTPResponseHead: Equatable, Sendable {
         status = try Self.status(first)
         var fields: [Field] = []
         for line in lines where !line.isEmpty {
-            let text = String(decoding: line, as: UTF8.self)
-            if text.hasPrefix(" ") || text.hasPrefix("\t") {
+            let bytes = Array(line)
+            if bytes.first == 0x20 || bytes.first == 0x09 {
                 // RFC 9112, 5.2: a folded line belongs to the value before it.
-                guard !fields.isEmpty else { throw .badField(text) }
-                fields[fields.count - 1].value += " " + text.trimmed
+                guard !fields.isEmpty, !bytes.contains(0) else {
+                    throw .badField(String(decoding: bytes, as: UTF8.self))
+                }
+                fields[fields.count - 1].bytes += [0x20] + bytes.trimmed
                 continue
             }
             guard fields.count < Self.fieldLimit else { throw .tooManyFields }
-            fields.append(try Self.field(text))
+            fields.append(try Self.field(bytes))
         }
         self.fields = fields
     }
@@ -81,22 +86,26 @@ struct HTTPResponseHead: Equatable, Sendable {
         return Int(code)
     }
 
-    private static func field(_ text: String) throws(HTTPError) -> Field {
-        guard let colon = text.firstIndex(of: ":"), colon > text.startIndex else { throw .badField(text) }
-        let name = text[..<colon]
-        guard name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { throw .badField(text) }
-        return Field(name: String(name), value: String(text[colon...].dropFirst()).trimmed)
+    private static func field(_ line: [UInt8]) throws(HTTPError) -> Field {
+        guard let colon = line.firstIndex(of: ascii(":")), colon > 0, !line.contains(0),
+            line[..<colon].allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+        else { throw .badField(String(decoding: line, as: UTF8.self)) }
+        return Field(
+            name: String(decoding: line[..<colon], as: UTF8.self), bytes: Array(line[(colon + 1)...]).trimmed)
     }
 
     /// All values of a field, by name without regard to case.
     func values(_ name: String) -> [String] { fields.filter { $0.name.lowercased() == name }.map(\.value) }
+
+    /// The first value of a field, as the server wrote it.
+    func bytes(of name: String) -> [UInt8]? { fields.first { $0.name.lowercased() == name }?.bytes }
 
     /// What follows the head of the answer to a GET.
     func framing() throws(HTTPError) -> BodyFraming {
         if status < 200 || status == 204 || status == 304 { return .none }
         let codings = values("transfer-encoding").flatMap { $0.split(separator: ",") }.map {
             String($0).trimmed.lowercased()
-        }
+        }.filter { $0 != "identity" }  // no coding at all (RFC 2616, 3.6); servers still say it
         if let last = codings.last {
             guard codings.count == 1, last == "chunked" else { throw .unknownCoding(codings.joined(separator: ", ")) }
             return .chunked
@@ -117,17 +126,22 @@ struct HTTPResponseHead: Equatable, Sendable {
 /// Collects a head as it arrives.
 struct HTTPHeadCollector: Sendable {
     private(set) var bytes: [UInt8] = []
+    /// How many bytes may still come; empty lines before the head count, and so do the interim heads before this one.
+    private(set) var left: Int
     /// Bytes of the line under way, its carriage return not counted.
     private var lineLength = 0
+
+    init(left: Int = HTTPResponseHead.byteLimit) { self.left = left }
 
     /// Takes bytes up to the end of the head; `isWhole` tells whether that has come.
     mutating func accept(_ span: UnsafeRawBufferPointer) throws(HTTPError) -> (taken: Int, isWhole: Bool) {
         var taken = 0
         for byte in span {
             taken += 1
+            guard left > 0 else { throw .headTooLong }
+            left -= 1
             // RFC 9112, 2.2: an empty line before the status line is ignored.
             if bytes.isEmpty, byte == 0x0a || byte == 0x0d { continue }
-            guard bytes.count < HTTPResponseHead.byteLimit else { throw .headTooLong }
             bytes.append(byte)
             if bytes.count <= 5, !Array("HTTP/".utf8).starts(with: bytes) { throw .notHTTP }
             if byte == 0x0a {
@@ -138,6 +152,17 @@ struct HTTPHeadCollector: Sendable {
             }
         }
         return (taken, false)
+    }
+}
+
+extension [UInt8] {
+    /// Without blanks at either end.
+    fileprivate var trimmed: [UInt8] {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        guard let first = firstIndex(where: { !isBlank($0) }), let last = lastIndex(where: { !isBlank($0) }) else {
+            return []
+        }
+        return Array(self[first...last])
     }
 }
 

@@ -16,7 +16,8 @@ enum URLError: Error, Equatable, Sendable {
         switch self {
         case .unsupportedScheme(let scheme): "Protocol \"\(scheme)\" not supported; http is"
         case .noHost: "URL rejected: No host part in the URL"
-        case .badPort(let port): "URL rejected: Port number '\(port)' was not a decimal number between 1 and 65535"
+        case .badPort(let port):
+            "URL rejected: Port number '\(printable(port))' was not a decimal number between 1 and 65535"
         case .badByte(let byte): "URL rejected: Malformed input (byte \(byte))"
         case .tooLong(let bytes): "URL rejected: \(bytes) bytes; at most \(HTTPURL.limit) are accepted"
         case .userInfo: "URL rejected: user names are not accepted"
@@ -48,6 +49,21 @@ struct HTTPURL: Equatable, Sendable {
         target = Self.target(rest[end...])
     }
 
+    /// What the value of a Location field means here. Blanks and bytes beyond ASCII become percent escapes, as curl
+    /// does it: `%20`, in a query `+`; nobody knows a reference's character set.
+    func resolving(_ location: [UInt8]) throws(URLError) -> HTTPURL {
+        let query = location.firstIndex(of: ascii("?")) ?? location.count
+        var text = ""
+        for (index, byte) in location.enumerated() {
+            switch byte {
+            case 0x20: text += index < query ? "%20" : "+"
+            case 0x80...: text += "%" + String(byte, radix: 16)
+            default: text.unicodeScalars.append(UnicodeScalar(byte))
+            }
+        }
+        return try resolving(text)
+    }
+
     /// What `reference` means as the target of a redirect found here.
     func resolving(_ reference: String) throws(URLError) -> HTTPURL {
         guard reference.utf8.count <= Self.limit else { throw .tooLong(bytes: reference.utf8.count) }
@@ -71,10 +87,10 @@ struct HTTPURL: Equatable, Sendable {
         return result
     }
 
-    /// The last segment of the path, as `-O` names a file; nil when there is none to use.
+    /// The last segment of the path, as `-O` names a file; nil when there is none to use, or it would be hidden.
     var fileName: String? {
         let name = target.prefix { $0 != "?" }.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        return name.isEmpty || name == "." || name == ".." ? nil : String(name)
+        return name.isEmpty || name.hasPrefix(".") ? nil : String(name)
     }
 
     /// The value of the Host field (RFC 9110, 7.2).

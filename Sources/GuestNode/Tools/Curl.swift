@@ -54,7 +54,7 @@ struct Curl: RunningTool {
     private mutating func advance(_ context: inout ToolContext, _ now: Instant) throws(CurlFailure) -> ToolStep {
         switch state {
         case .starting:
-            do throws(URLError) { try begin(HTTPURL(options.url), context, now) } catch { throw CurlFailure(error) }
+            try beginTyped(context, now)
             return try advance(&context, now)
         case .resolving(let query): return try resolved(query, &context, now)
         case .connecting(let socket, let since): return try connected(socket, since, &context, now)
@@ -66,9 +66,17 @@ struct Curl: RunningTool {
 
     // MARK: the steps of a request
 
+    /// The URL that was typed alone names the file of `-O`: where redirects lead is the server's choice.
+    private mutating func beginTyped(_ context: ToolContext, _ now: Instant) throws(CurlFailure) {
+        let typed: HTTPURL
+        do throws(URLError) { typed = try HTTPURL(options.url) } catch { throw CurlFailure(error) }
+        do throws(FileError) { try response.nameFile(after: typed) } catch { throw .write(error) }
+        begin(typed, context, now)
+    }
+
     private mutating func begin(_ url: HTTPURL, _ context: ToolContext, _ now: Instant) {
         self.url = url
-        response.begin(url)
+        response.begin()
         var lines = ["GET \(url.target) HTTP/1.1"]
         let given = options.headers.map { $0.prefix { $0 != ":" }.lowercased() }
         let usual = [

@@ -15,7 +15,8 @@ struct CurlResponse: Sendable {
     private let options: CurlOptions
     private var phase = Phase.head(HTTPHeadCollector())
     private var head: HTTPResponseHead?
-    private var url: HTTPURL?
+    /// Where `-o` and `-O` put the body.
+    private var path: String?
     private var file: OpenFile?
     private var hasBytes = false
     /// Bytes of the body that is kept.
@@ -28,10 +29,12 @@ struct CurlResponse: Sendable {
 
     var status: Int? { head?.status }
 
-    /// Where a redirect leads.
-    var redirect: String? {
-        guard let head, head.isRedirect else { return nil }
-        return head.values("location").first
+    /// Where a redirect leads, as the server wrote it.
+    var redirect: [UInt8]? {
+        guard let head, head.isRedirect, let location = head.bytes(of: "location"), !location.isEmpty else {
+            return nil
+        }
+        return location
     }
 
     var isComplete: Bool {
@@ -39,9 +42,21 @@ struct CurlResponse: Sendable {
         return false
     }
 
+    /// Says where the body goes; `typed` is the URL that the user gave.
+    mutating func nameFile(after typed: HTTPURL) throws(FileError) {
+        switch options.output {
+        case .standardOutput: path = nil
+        case .file(let given): path = given
+        case .remoteName:
+            guard let name = typed.fileName else {
+                throw FileError(path: typed.target, reason: "the URL names no file, or a hidden one; -o FILE does")
+            }
+            path = name
+        }
+    }
+
     /// A new request starts.
-    mutating func begin(_ url: HTTPURL) {
-        self.url = url
+    mutating func begin() {
         phase = .head(HTTPHeadCollector())
         head = nil
         hasBytes = false
@@ -104,7 +119,7 @@ struct CurlResponse: Sendable {
         case .head(var collector):
             phase = .complete
             let (taken, isWhole) = try Self.parsing { () throws(HTTPError) in try collector.accept(span) }
-            if isWhole { try headIsWhole(collector.bytes, &context) } else { phase = .head(collector) }
+            if isWhole { try headIsWhole(collector, &context) } else { phase = .head(collector) }
             return taken
         case .body(var body):
             defer { phase = body.isComplete ? .complete : .body(body) }
@@ -117,11 +132,14 @@ struct CurlResponse: Sendable {
         do throws(HTTPError) { return try work() } catch { throw CurlFailure(error) }
     }
 
-    private mutating func headIsWhole(_ bytes: [UInt8], _ context: inout ToolContext) throws(CurlFailure) {
-        let parsed = try Self.parsing { () throws(HTTPError) in try HTTPResponseHead(bytes) }
+    private mutating func headIsWhole(
+        _ collector: HTTPHeadCollector, _ context: inout ToolContext
+    ) throws(CurlFailure) {
+        let parsed = try Self.parsing { () throws(HTTPError) in try HTTPResponseHead(collector.bytes) }
+        if options.includesHead { try show(collector.bytes, &context) }
         // RFC 9110, 15.2: interim responses are followed by the real one.
         guard parsed.status >= 200 else {
-            phase = .head(HTTPHeadCollector())
+            phase = .head(HTTPHeadCollector(left: collector.left))
             return
         }
         head = parsed
@@ -131,9 +149,16 @@ struct CurlResponse: Sendable {
             phase = .complete
             return
         }
+        do throws(FileError) { try openOutput(context) } catch { throw .write(error) }
+    }
+
+    /// `-i`: every head, also those of interim answers and of redirects. A file gets the bytes as they came.
+    private mutating func show(_ head: [UInt8], _ context: inout ToolContext) throws(CurlFailure) {
         do throws(FileError) {
             try openOutput(context)
-            if options.includesHead { try bytes.withBytes { (span) throws(FileError) in try write(span, &context) } }
+            let isForTerminal = file == nil && context.output == .console
+            let bytes = isForTerminal ? printable(head: head) : head
+            try bytes.withBytes { (span) throws(FileError) in try write(span, &context) }
         } catch { throw .write(error) }
     }
 
@@ -145,16 +170,8 @@ struct CurlResponse: Sendable {
     }
 
     private mutating func openOutput(_ context: ToolContext) throws(FileError) {
-        guard file == nil else { return }
-        switch options.output {
-        case .standardOutput: break
-        case .file(let path): file = try OpenFile.open(path, for: .write, by: context.files)
-        case .remoteName:
-            guard let name = url?.fileName else {
-                throw FileError(path: url?.target ?? "", reason: "the URL names no file; -o FILE does")
-            }
-            file = try OpenFile.open(name, for: .write, by: context.files)
-        }
+        guard file == nil, let path else { return }
+        file = try OpenFile.open(path, for: .write, by: context.files)
     }
 
     private mutating func accept(
