@@ -23,6 +23,8 @@ protocol NetdevKind: Sendable {
 
     /// It works on the card's rings itself, in another process.
     var worksOnRings: Bool { get }
+    /// The key with which it was told to offer no address that a guest of IPv4 can ask for; nil: it does, or nobody knows.
+    var withholdsAddress: String? { get }
     /// The id of the character device that it takes for itself.
     var chardev: String? { get }
     /// Why that device will not do.
@@ -40,6 +42,7 @@ extension NetdevKind {
     static func insteadOfCapture(_ file: String) -> [String] { [] }
     static var programsOfMonitor: [MindedProgram] { [] }
     var worksOnRings: Bool { false }
+    var withholdsAddress: String? { nil }
     var chardev: String? { nil }
     func objection(to chardev: ChardevPlan) -> OptionError? { nil }
     /// What QEMU says behind the reason why the back-end cannot be made.

@@ -35,6 +35,7 @@ final class PasstNetdev: Netdev {
     private let reactor: Reactor
     private let traffic: Traffic
     private let voice: Voice
+    private let isQuiet: Bool
     private let warnings: LimitedWarnings
     private let supervisor: PasstSupervisor
     private var state = State.launching
@@ -59,6 +60,7 @@ final class PasstNetdev: Netdev {
         reactor = launch.tools.reactor
         voice = launch.voice
         warnings = LimitedWarnings(on: reactor, say: voice.warn)
+        isQuiet = launch.options.quiet
         if launch.options.vhostUser {
             traffic = .rings(try Self.makePeer(location, memory, reactor))
         } else {
@@ -132,7 +134,7 @@ final class PasstNetdev: Netdev {
 
     private func passtSaid(_ event: PasstEvent) {
         switch event {
-        case .line(let line): say(line)
+        case .line(let line): if !isQuiet || !PasstChatter.isHarmless(line) { say(line) }
         case .ready(let pid):
             self.pid = pid
             state = .connecting

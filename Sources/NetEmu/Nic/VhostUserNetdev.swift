@@ -68,21 +68,33 @@ final class VhostUserNetdev: Netdev {
             isConnected = true
             hasBeenConnected = true
             onEvent?(.connected)
-        case .lost(let reason): lost("\(reason)")
+        case .lost(let reason): lost("\(reason)", hint: hint(reason))
         case .warning(let text): warnings.warn("\(place.chardev): \(text)")
         }
     }
 
-    private func lost(_ reason: String) {
+    /// What stands at the other end of a connection that never became one of vhost-user.
+    private func hint(_ reason: VhostUserError) -> String? {
+        guard !hasBeenConnected else { return nil }
+        switch reason {
+        case .message:
+            return "That is no vhost-user: a passt without --vhost-user? Start it with --vhost-user, "
+                + "or reach it as it is by -netdev stream"
+        case .endOfFile, .shortHeader, .system: return "If that is a passt, start it with --vhost-user"
+        default: return nil
+        }
+    }
+
+    private func lost(_ reason: String, hint: String? = nil) {
         isConnected = false
         peer.backEndDied()
         device.connectionEnded(wasOfUse: hasBeenConnected)
         if hasBeenConnected || device.canComeBack {
-            warnings.warn("vhost-user on \(place.chardev): \(reason)")
+            warnings.warn("vhost-user on \(place.chardev): \(reason)" + (hint.map { "\n\($0)" } ?? ""))
             onEvent?(.disconnected)
         } else {
             let text = "vhost-user on \(place.chardev): \(reason)"
-            onEvent?(.failed(EmulationError(location: place.location, text: text)))
+            onEvent?(.failed(EmulationError(location: place.location, text: text, hints: hint.map { [$0] } ?? [])))
         }
     }
 }

@@ -12,6 +12,7 @@ struct PasstKind: NetdevKind {
     init(_ list: KeyValueList) throws(OptionError) { options = PasstOptions(try Self.keys.read(list)) }
 
     var worksOnRings: Bool { options.vhostUser }
+    var withholdsAddress: String? { !options.ipv4 ? "ipv4=off" : !options.dhcp ? "dhcp=off" : nil }
 
     static func insteadOfCapture(_ file: String) -> [String] {
         ["passt captures itself: param=--pcap,param=\(file)"]
