@@ -38,7 +38,7 @@ public final class Node {
     /// The terminal on which a shell waits. Its output grows only when somebody types or takes it.
     public let console: Session
     /// The script that was started by `run(script:)`.
-    public private(set) var script: Session?
+    public internal(set) var script: Session?
 
     /// Called when a turn is wanted before `nextDeadline`: an interrupt, or bytes on a console.
     /// It may be called many times before the turn, also within calls into the node.
@@ -48,28 +48,22 @@ public final class Node {
     /// Called when a detached NIC's device has been reset: nothing of the node touches it any more.
     public var onDetached: ((NetDevice) -> Void)?
 
-    private let configuration: NodeConfiguration
+    let configuration: NodeConfiguration
     private let buffers: HeapBuffers
     private(set) var interfaces: [NodeInterface] = []
     /// NICs whose last reset is under way.
     private var leaving: [NodeInterface] = []
-    private var pendingScript: PendingScript?
+    var pendingScript: PendingScript?
+    /// When the script has had its time.
+    var scriptEnd: Instant?
+    var consoleHold = ConsoleHold.none
     private var isBusy = false
     /// Tools are stepped no more.
     public internal(set) var isLeaving = false
     private var lastTurn = Instant(nanoseconds: 0)
 
-    /// A script that waits until the NICs have their addresses.
-    private struct PendingScript {
-        var text: String
-        /// When it starts in any case; set in the first turn.
-        var deadline: Instant?
-    }
-
     /// Rounds of one turn; after them whoever drives the node gets to do other things.
     static let roundsPerTurn = 8
-    /// How long `run` waits for addresses.
-    static let addressPatience = Interval.seconds(5)
 
     /// A node that is on and has no NIC.
     public init(_ configuration: NodeConfiguration) {
@@ -108,20 +102,6 @@ public final class Node {
         onDetached?(interface.device)
     }
 
-    // MARK: scripts
-
-    /// Runs `text` when every NIC has its address, or after 5 s. The exit status is the last
-    /// command's, in `script.exitStatus` when it is over.
-    @discardableResult
-    public func run(script text: String) -> Session {
-        let session = Session(.script, host: host, files: configuration.files)
-        session.onWork = { [weak self] in self?.onWork?() }
-        script = session
-        pendingScript = PendingScript(text: text)
-        onWork?()
-        return session
-    }
-
     /// Every NIC that is plugged in has an address.
     public var isAddressed: Bool {
         let entries = host.interfaces()
@@ -156,7 +136,8 @@ public final class Node {
         if isLeaving {
             deadlines.append(drainDeadline(after: lastTurn))
         } else {
-            deadlines += [console.nextDeadline, script?.nextDeadline, pendingScript?.deadline]
+            deadlines += [console.nextDeadline, consoleHold.deadline, script?.nextDeadline, pendingScript?.deadline]
+            if script?.exitStatus == nil { deadlines.append(scriptEnd) }
         }
         return deadlines.compactMap { $0 }.min()
     }
@@ -175,19 +156,10 @@ public final class Node {
 
     private func stepTools(_ now: Instant) -> Bool {
         startScript(now)
-        let hasMore = console.step(now: now)
+        endScript(now)
+        let hasMore = !isConsoleHeld(now) && console.step(now: now)
         guard pendingScript == nil, let script else { return hasMore }
         return script.step(now: now) || hasMore
-    }
-
-    private func startScript(_ now: Instant) {
-        guard var pending = pendingScript, let script else { return }
-        let deadline = pending.deadline ?? now + Self.addressPatience
-        pending.deadline = deadline
-        pendingScript = pending
-        guard isAddressed || now >= deadline else { return }
-        pendingScript = nil
-        script.run(pending.text)
     }
 }
 

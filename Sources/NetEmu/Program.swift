@@ -11,10 +11,19 @@ public enum Program {
         do throws(OptionError) {
             switch try ConfigurationBuilder.build(arguments) {
             case .print(let text):
-                StandardStream.output.write(text + "\n")
+                guard StandardStream.output.write(text + "\n") else {
+                    let reason = String(cString: strerror(errno))
+                    StandardStream.error.say("standard output: \(reason)")
+                    return 1
+                }
                 return 0
             case .run(var configuration):
-                if Terminal.isTerminal(0), Terminal.isTerminal(1) { configuration.useTerminal() }
+                switch StandardStream.input {
+                case .terminal: if Terminal.isTerminal(1) { configuration.useTerminal() }
+                case .other: configuration.usePipe()
+                case .null: break
+                }
+                configuration.greeting = Greeting(configuration, at: StandardStream.input)
                 return run(configuration)
             }
         } catch {

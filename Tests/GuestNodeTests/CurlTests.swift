@@ -149,6 +149,59 @@ struct CurlTests {
         #expect(bench.node.files.text("big") == body)
     }
 
+    @Test("-i prints every head: of interim answers, of redirects, of an error with -f")
+    func includeAll() throws {
+        let moved = "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\n"
+        let (interim, found) = ("HTTP/1.1 100 C\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        let bench = try Bench(.init(moved + "moved"), .init(interim + found + "hi"))
+        #expect(bench.run("curl -i -L 10.0.0.2").output == moved + interim + found + "hi")
+        let gone = "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\n"
+        #expect(try Bench(.init(gone + "no")).run("curl -s -f -i 10.0.0.2") == (gone, 22))
+        let file = try Bench(.init("HTTP/1.1 200 OK\r\nA: \u{1b}[2J\r\nContent-Length: 0\r\n\r\n"))
+        #expect(file.run("curl -i -o f 10.0.0.2; curl -i 10.0.0.2").status == 52)
+        #expect(file.node.files.text("f")?.contains("\u{1b}") == true)
+        let shown = try Bench(.init("HTTP/1.1 200 OK\r\nA: \u{1b}[2J\r\nContent-Length: 0\r\n\r\n"))
+        #expect(shown.run("curl -i 10.0.0.2").output.contains("A: \\027[2J\r\n"))
+    }
+
+    @Test("the file of -O has its name from the URL that was typed, wherever redirects lead")
+    func typedName() throws {
+        let moved = Server.Answer("HTTP/1.1 302 Found\r\nLocation: /Makefile\r\nContent-Length: 0\r\n\r\n")
+        let bench = try Bench(moved, .init("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
+        #expect(bench.run("curl -L -O http://10.0.0.2/page").status == 0)
+        #expect(bench.node.files.contents.keys.sorted() == ["page"])
+        #expect(bench.node.files.text("page") == "hi")
+        #expect(bench.run("curl -L -O http://10.0.0.2/.bashrc").status == 23)
+        #expect(bench.server.requests.count == 2)
+    }
+
+    @Test("endless interim answers and endless empty lines are cut off")
+    func endlessInterim() throws {
+        let interim = String(repeating: "HTTP/1.1 102 Processing\r\n\r\n", count: 3000)
+        #expect(try Bench(.init(interim, closes: false)).run("curl 10.0.0.2").status == 56)
+        let lines = String(repeating: "\r\n", count: 40_000)
+        #expect(try Bench(.init(lines, closes: false)).run("curl 10.0.0.2").status == 56)
+    }
+
+    @Test("output that nobody takes is status 23, also when that is known only after the end")
+    func lostOutput() throws {
+        let answer = Server.Answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        let bench = try Bench(answer, answer)
+        let session = bench.node.node.run(script: "curl 10.0.0.2")
+        session.outputLost("No space left on device")
+        bench.simulation.run { session.exitStatus != nil }
+        #expect(session.exitStatus == 23)
+        let late = bench.node.node.run(script: "curl 10.0.0.2")
+        bench.simulation.run { late.exitStatus != nil }
+        #expect(late.exitStatus == 0)
+        late.outputLost("No space left on device")
+        #expect(late.exitStatus == 23)
+        let other = bench.node.node.run(script: "echo hi; true")
+        other.outputLost("Broken pipe")
+        bench.simulation.run { other.exitStatus != nil }
+        #expect(other.exitStatus == 1)
+    }
+
     @Test("-i prints the head before the body")
     func include() throws {
         let bench = try Bench(.init("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"))
@@ -180,7 +233,10 @@ struct CurlTests {
             try Bench(to("/"), to("/"), to("/")).run("curl -L --max-redirs 2 10.0.0.2")
                 == ("curl: (47) Maximum (2) redirects followed\n", 47))
         #expect(try Bench(to("https://h/")).run("curl -L 10.0.0.2").status == 1)
-        #expect(try Bench(to("/a b")).run("curl -L 10.0.0.2").status == 3)
+        let blank = try Bench(to("/a b"), end)
+        #expect(blank.run("curl -L 10.0.0.2") == ("end", 0))
+        #expect(blank.server.requests.last?.hasPrefix("GET /a%20b HTTP/1.1\r\n") == true)
+        #expect(try Bench(to("")).run("curl -L 10.0.0.2") == ("moved", 0))
     }
 
     @Test(

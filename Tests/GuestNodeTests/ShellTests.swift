@@ -119,6 +119,28 @@ struct ShellTests {
         #expect(desk.session.nextDeadline == nil)
     }
 
+    @Test("the names of standard streams are the streams themselves, and no files of netemu's")
+    func standardNames() {
+        let desk = Desk(.script)
+        #expect(desk.run("echo a > /dev/stdout; echo b >> /dev/stderr; echo c < /dev/stdin") == "a\nb\nc\n")
+        #expect(desk.files.contents.isEmpty)
+        #expect(Desk(.script).run("echo a > /dev/stdin").hasPrefix("sh: /dev/stdin: "))
+    }
+
+    @Test("a reader who is slow keeps the next command waiting, and gets everything")
+    func slowReader() {
+        let desk = Desk(.script)
+        let script = String(repeating: "help\n", count: 1000)
+        var text = desk.run(script)
+        #expect(desk.session.exitStatus == nil)
+        for _ in 0..<1000 where desk.session.exitStatus == nil {
+            desk.settle()
+            text += desk.session.takeOutput()
+        }
+        #expect(desk.session.exitStatus == 0)
+        #expect(text.split(separator: "\n").filter { $0.hasPrefix("true ") }.count == 1000)
+    }
+
     @Test("Ctrl-C ends a script's tool and what would follow")
     func interruptScript() {
         let desk = Desk(.script)
@@ -138,6 +160,54 @@ struct ShellTests {
         }
         #expect(Toolbox.entries.map(\.name) == Toolbox.entries.map(\.name).sorted())
         #expect(Desk(.script).run("help x; echo $?") == "help: no tool 'x'; help alone lists them\n1\n")
+    }
+}
+
+@Suite("a shell that reads a pipe")
+struct PipeTests {
+    private func desk(_ text: String, ends: Bool = true) -> Desk {
+        let desk = Desk(.terminal)
+        desk.session.isInteractive = false
+        desk.session.input(text)
+        if ends { desk.session.endInput() }
+        desk.settle()
+        return desk
+    }
+
+    @Test(
+        "it shows what commands say and nothing else, and its status is the last one's",
+        arguments: [
+            ("echo hi\n", "hi\n", 0), ("echo hi", "hi\n", 0), ("false\r\n", "", 1), ("", "", 0), ("\n\n", "", 0),
+            ("exit 3\necho no\n", "", 3), ("nosuch\n", "sh: nosuch: command not found\n", 127),
+            ("false\nexit\n", "", 1), ("echo a\n\necho b", "a\nb\n", 0),
+        ] as [(String, String, Int32)])
+    func status(text: String, output: String, status: Int32) {
+        let desk = desk(text)
+        #expect(desk.session.takeOutput() == output)
+        #expect(desk.session.exitStatus == status)
+    }
+
+    @Test("it ends when its last command has, not before, and not while input may come")
+    func jobs() {
+        let busy = desk("sleep 5; echo done")
+        #expect(busy.session.exitStatus == nil)
+        busy.settle(.seconds(5))
+        #expect(busy.session.takeOutput() == "done\n")
+        #expect(busy.session.exitStatus == 0)
+        let open = desk("true\n", ends: false)
+        #expect(open.session.exitStatus == nil)
+        open.session.endInput()
+        open.settle()
+        #expect(open.session.exitStatus == 0)
+    }
+
+    @Test("more than it reads at once waits outside, and a line without an end is none")
+    func flow() {
+        let desk = desk("sleep 1\n" + String(repeating: "#", count: 65536), ends: false)
+        #expect(!desk.session.wantsInput)
+        desk.settle(.seconds(1))
+        #expect(desk.session.wantsInput)
+        #expect(desk.session.exitStatus == nil)
     }
 }
 

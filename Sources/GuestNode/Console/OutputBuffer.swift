@@ -9,7 +9,9 @@ struct OutputBuffer: Sendable {
     static let textLimit = 1 << 20
 
     /// A line feed leaves as carriage return, line feed: the console is a raw byte stream.
-    let addsReturns: Bool
+    var addsReturns: Bool
+    /// Nobody takes anything any more: what is written is dropped.
+    private(set) var isClosed = false
     private var bytes: [UInt8] = []
     private var lost = 0
     /// The last byte was a line feed, or nothing was written yet.
@@ -29,7 +31,7 @@ struct OutputBuffer: Sendable {
     }
 
     mutating func write(_ source: UnsafeRawBufferPointer) {
-        guard let last = source.last else { return }
+        guard let last = source.last, !isClosed else { return }
         guard bytes.count + source.count <= Self.textLimit else {
             lost += source.count
             return
@@ -49,6 +51,11 @@ struct OutputBuffer: Sendable {
             bytes.append(byte)
         }
         isAtLineStart = last == 0x0a
+    }
+
+    mutating func close() {
+        isClosed = true
+        bytes = []
     }
 
     /// Lends what waits; `body` returns how many bytes it took.

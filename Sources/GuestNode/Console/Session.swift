@@ -1,5 +1,5 @@
-// A shell with somebody at the other end: a terminal that types (echo, prompt, line editing), or a
-// script that only listens. Bytes in, bytes out; what carries them is not known here.
+// A shell with somebody at the other end: a terminal that types (echo, prompt, line editing), a pipe that
+// is read as a script is, or a script that only listens. Bytes in, bytes out; what carries them is not known here.
 
 import Bytes
 import NetStack
@@ -18,12 +18,24 @@ public final class Session {
     private var interrupted = false
     /// Input beyond this many unread bytes is refused, as a terminal's queue does.
     private static let typedLimit = 4096
+    /// A pipe is not read further above this many bytes; a longer line is none.
+    private static let pipeLimit = 65536
+    /// The status that the output's loss demands.
+    private var lostWrite: Int32?
+    private var isInputOver = false
+
+    /// Somebody types and looks. Otherwise nothing is echoed or prompted for, bytes are taken as they come, and the
+    /// end of input, or `exit`, ends the shell.
+    public var isInteractive = true {
+        didSet { streams.output.addsReturns = kind == .terminal && isInteractive }
+    }
 
     /// Called when bytes came in, so that whoever turns the node does it.
     var onWork: (() -> Void)?
     /// When the tool in the foreground wants the next step; nil while it waits for something else.
     private(set) var nextDeadline: Instant?
-    /// The script's exit status once it is over; `exit` on a terminal leaves it nil and starts anew.
+    /// The exit status of a script, or of a shell that reads a pipe, once it is over; `exit` on a terminal leaves it nil
+    /// and starts anew.
     public private(set) var exitStatus: Int32?
 
     init(_ kind: Kind, host: Host, files: any FileDoor) {
@@ -38,6 +50,11 @@ public final class Session {
 
     /// Bytes typed at the terminal. A script has no keyboard: only Ctrl-C (3) is seen.
     public func input(_ bytes: UnsafeRawBufferPointer) {
+        guard kind == .script || isInteractive else {
+            streams.typed += bytes
+            onWork?()
+            return
+        }
         for byte in bytes {
             if kind == .terminal { type(byte) } else if byte == 3 { interrupted = true }
         }
@@ -49,6 +66,29 @@ public final class Session {
     public func input(_ text: String) {
         var text = text
         text.withUTF8 { input(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Whoever carries the input of a pipe should read on.
+    public var wantsInput: Bool { isInteractive || streams.typed.count < Self.pipeLimit }
+
+    /// Nothing more comes through the pipe.
+    public func endInput() {
+        guard !isInteractive else { return }
+        isInputOver = true
+        streams.isTypedAtEnd = true
+        onWork?()
+    }
+
+    /// Nobody takes the output any more, such as for "No space left on device": whatever writes fails from now on, and
+    /// the status is none of success. Returns that of a session that is over.
+    @discardableResult
+    public func outputLost(_ reason: String) -> Int32? {
+        guard lostWrite == nil else { return exitStatus }
+        lostWrite = shell.lostWrite
+        streams.outputLost(reason)
+        if exitStatus == ExitStatus.success { exitStatus = lostWrite }
+        onWork?()
+        return exitStatus
     }
 
     /// There is output to be taken.
@@ -76,7 +116,7 @@ public final class Session {
 
     /// Shows the prompt and the line typed so far again, after somebody else wrote to the terminal.
     public func redraw() {
-        guard kind == .terminal, isPromptShown else { return }
+        guard kind == .terminal, isInteractive, isPromptShown else { return }
         show { editor.redraw(&$0) }
     }
 
@@ -91,6 +131,16 @@ public final class Session {
     /// Starts `script`; its status comes when it is over.
     func run(_ script: String) { shell.start(script, world) }
 
+    /// Ends what runs, as Ctrl-C does; the status is `status`.
+    func end(status: Int32, now: Instant) {
+        guard exitStatus == nil else { return }
+        shell.interrupt(world, now: now)
+        finish(status)
+    }
+
+    /// A command waits to be read.
+    var hasCommand: Bool { lineEnd != nil }
+
     /// Does what can be done now; true when bulk data moved and more could.
     func step(now: Instant) -> Bool {
         guard exitStatus == nil else { return false }
@@ -103,18 +153,20 @@ public final class Session {
         switch result {
         case .running(let until): nextDeadline = until
         case .again: nextDeadline = now
-        case .idle: finish(shell.status)
+        case .idle:
+            nextDeadline = nil
+            if kind == .script || isInputOver && lineEnd == nil { finish(shell.status) }
         case .exited(let status):
-            if kind == .terminal { streams.output.write("logout\n") }
-            finish(status)
+            nextDeadline = nil
+            if kind == .script || !isInteractive { finish(status) } else { streams.output.write("logout\n") }
         }
         showPrompt()
-        return result == .again || kind == .terminal && shell.isIdle && hasTypedLine
+        return result == .again || kind == .terminal && shell.isIdle && lineEnd != nil
     }
 
     private func finish(_ status: Int32) {
         nextDeadline = nil
-        if kind == .script { exitStatus = status }
+        exitStatus = status == ExitStatus.success ? lostWrite ?? status : status
     }
 
     private func type(_ byte: UInt8) {
@@ -137,21 +189,26 @@ public final class Session {
         streams.output.write(echo)
     }
 
-    private var hasTypedLine: Bool { streams.typed.contains(0x0a) }
+    /// Where the first line that waits ends; the end of a pipe ends its last line.
+    private var lineEnd: Int? {
+        if let end = streams.typed.firstIndex(of: 0x0a) { return end }
+        let isWhole = isInputOver || streams.typed.count >= Self.pipeLimit
+        return isWhole && !isInteractive && !streams.typed.isEmpty ? streams.typed.count : nil
+    }
 
     /// An idle shell reads what was typed, a line at a time.
     private func takeTypedLine() {
-        guard kind == .terminal, shell.isIdle, let end = streams.typed.firstIndex(of: 0x0a) else { return }
+        guard kind == .terminal, shell.isIdle, let end = lineEnd else { return }
         let line = String(decoding: streams.typed[..<end], as: UTF8.self)
-        streams.typed.removeFirst(end + 1)
-        streams.isTypedAtEnd = false
+        streams.typed.removeFirst(min(end + 1, streams.typed.count))
+        streams.isTypedAtEnd = isInputOver
         shell.start(line, world)
     }
 
     private func showPrompt() {
-        guard kind == .terminal else { return }
+        guard kind == .terminal, isInteractive else { return }
         editor.prompt = shell.isIdle ? "\(host.hostname):~# " : ""
-        guard shell.isIdle, !isPromptShown, !hasTypedLine else { return }
+        guard shell.isIdle, !isPromptShown, lineEnd == nil else { return }
         if !streams.output.isAtLineStart { streams.output.write("\n") }
         isPromptShown = true
         show { editor.showPrompt(&$0) }

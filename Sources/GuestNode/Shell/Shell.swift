@@ -34,6 +34,8 @@ struct Shell: Sendable {
 
     /// The exit status of the last command.
     private(set) var status: Int32 = 0
+    /// The status that goes with a loss of what the last command wrote.
+    private(set) var lostWrite = ExitStatus.failure
     private var script = Script(commands: [])
     private var next = 0
     private var foreground: Foreground?
@@ -59,6 +61,8 @@ struct Shell: Sendable {
             if foreground != nil {
                 if let waiting = stepForeground(world, now) { return waiting }
             } else if next < script.commands.count {
+                // Whoever reads is slow: the next command waits until what was said has been taken.
+                guard world.streams.output.room > 0 else { return .running(until: nil) }
                 let command = script.commands[next]
                 next += 1
                 guard command.connector.permits(status) else { continue }
@@ -116,6 +120,7 @@ struct Shell: Sendable {
             status = ExitStatus.notFound
             return nil
         }
+        lostWrite = entry.lostWrite
         guard var running = open(command.redirections, name, world) else {
             status = ExitStatus.failure
             return nil
@@ -145,6 +150,9 @@ struct Shell: Sendable {
         do throws(FileError) {
             for redirection in redirections {
                 switch redirection {
+                case .input(let word) where StandardName(word.expanded(lastStatus: status)) == .input: break
+                case .output(let word) where isStandardOutput(word), .append(let word) where isStandardOutput(word):
+                    break
                 case .input(let word):
                     let file = try OpenFile.open(word.expanded(lastStatus: status), for: .read, by: world.files)
                     result.input.close(by: world.files)
@@ -166,6 +174,12 @@ struct Shell: Sendable {
             result.output.close(by: world.files)
             return nil
         }
+    }
+
+    /// Output goes there anyway: both streams of a tool have one reader.
+    private func isStandardOutput(_ word: Word) -> Bool {
+        let name = StandardName(word.expanded(lastStatus: status))
+        return name == .output || name == .errors
     }
 
     private mutating func finish(_ context: ToolContext, _ name: String, _ result: Int32, _ world: ShellWorld) {

@@ -49,7 +49,9 @@ struct CurlOptions: Equatable, Sendable {
 
     private mutating func setValue(_ name: String, _ scanner: OptionScanner) throws(UsageError) {
         switch name {
-        case "-o", "--output": output = scanner.value == "-" ? .standardOutput : .file(scanner.value)
+        case "-o", "--output":
+            let isStandard = scanner.value == "-" || StandardName(scanner.value) == .output
+            output = isStandard ? .standardOutput : .file(scanner.value)
         case "--connect-timeout": connectPatience = try scanner.seconds(name, atLeast: .milliseconds(1))
         case "-m", "--max-time": patience = try scanner.seconds(name, atLeast: .milliseconds(1))
         case "--max-redirs": redirectLimit = try scanner.integer(name, in: 0...50)

@@ -35,7 +35,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Files of the host, relative to the directory netemu was started in. No call may wait: a name
 /// that is no regular file and could block (a FIFO, a terminal) is refused by `open`.
-/// `/dev/null` and `/dev/zero` never get here.
+/// `/dev/null`, `/dev/zero` and the names of standard streams never get here.
 public protocol FileDoor: AnyObject {
     /// Opens a file, or says why not.
     func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken
@@ -63,6 +63,20 @@ public final class NoFiles: FileDoor {
     public func close(_ file: FileToken) {}
 }
 
+/// A name under which a shell's user knows a standard stream.
+enum StandardName: Equatable, Sendable {
+    case input, output, errors
+
+    init?(_ path: String) {
+        switch path {
+        case "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0": self = .input
+        case "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1": self = .output
+        case "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2": self = .errors
+        default: return nil
+        }
+    }
+}
+
 /// An open file as a tool holds it: the host's, or one of the two that need no host.
 enum OpenFile: Equatable, Sendable {
     case null
@@ -73,6 +87,10 @@ enum OpenFile: Equatable, Sendable {
         switch path {
         case "/dev/null": return .null
         case "/dev/zero": return .zero
+        // The node's standard streams are none of netemu's descriptors: to open one of those could empty a file that
+        // netemu's own output goes to.
+        case _ where StandardName(path) != nil:
+            throw FileError(path: path, reason: "a tool's own streams have no file; > and < redirect them")
         default: return .host(try door.open(path, for: use))
         }
     }

@@ -120,6 +120,7 @@ struct Ping: RunningTool {
     }
 
     private mutating func ping(_ echo: EchoID, _ context: inout ToolContext, _ now: Instant) -> ToolStep {
+        guard context.outputRoom > 0 else { return .running(until: nil) }
         while let event = context.host.nextEchoEvent(echo) { report(event, &context, now) }
         if wantsMore, now >= nextRequest, let failure = request(echo, &context, now) { return failure }
         if wantsMore { return .running(until: nextRequest) }

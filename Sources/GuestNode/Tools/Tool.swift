@@ -29,6 +29,10 @@ enum ExitStatus {
     static let usage: Int32 = 2
     static let notFound: Int32 = 127
     static let interrupted: Int32 = 130
+    /// A script that needs an address has none: it was not run.
+    static let noAddress: Int32 = 123
+    /// A script was ended because its time was over; timeout(1)'s.
+    static let timedOut: Int32 = 124
 }
 
 /// Where a tool's input comes from.
@@ -52,8 +56,16 @@ final class Streams {
     var typed: [UInt8] = []
     /// Ctrl-D was typed after `typed`.
     var isTypedAtEnd = false
+    /// Why nobody takes the output any more.
+    private(set) var outputFailure: FileError?
 
     init(addsReturns: Bool) { output = OutputBuffer(addsReturns: addsReturns) }
+
+    /// What is written from now on is an error of who writes it.
+    func outputLost(_ reason: String) {
+        outputFailure = outputFailure ?? FileError(path: "standard output", reason: reason)
+        output.close()
+    }
 }
 
 /// What a tool sees of the world during one step.
@@ -70,7 +82,10 @@ struct ToolContext {
 
     /// Text for the user, wherever standard output goes.
     mutating func print(_ text: String) {
-        guard case .file(let file) = output else { return streams.output.write(text) }
+        guard case .file(let file) = output else {
+            fileError = fileError ?? streams.outputFailure
+            return streams.output.write(text)
+        }
         var text = text
         text.withUTF8 { bytes in
             do throws(FileError) {
@@ -93,7 +108,9 @@ struct ToolContext {
     /// Bulk data to standard output; the caller has asked for room.
     mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         switch output {
-        case .console: streams.output.write(bytes)
+        case .console:
+            if let failure = streams.outputFailure { throw failure }
+            streams.output.write(bytes)
         case .file(let file): try file.write(bytes, by: files)
         }
     }

@@ -70,14 +70,17 @@ struct ToolEntry: Sendable {
     let usage: String
     /// One line for the list.
     let summary: String
+    /// Its status when what it wrote was lost.
+    var lostWrite = ExitStatus.failure
     let start: @Sendable ([String], inout ToolContext, Instant) throws(UsageError) -> Started
 
     /// An entry for a tool that is a machine.
     static func machine(
-        _ name: String, _ usage: String, _ summary: String,
+        _ name: String, _ usage: String, _ summary: String, lostWrite: Int32 = ExitStatus.failure,
         _ make: @escaping @Sendable ([String]) throws(UsageError) -> Tool
     ) -> ToolEntry {
-        ToolEntry(name: name, usage: usage, summary: summary) { (arguments, _, _) throws(UsageError) in
+        ToolEntry(name: name, usage: usage, summary: summary, lostWrite: lostWrite) {
+            (arguments, _, _) throws(UsageError) in
             .running(try make(arguments))
         }
     }
@@ -89,7 +92,7 @@ enum Toolbox {
         .machine(
             "curl",
             "curl [-fiLsSO] [-o FILE] [-H LINE] [--sha256] [-m SECONDS] [--connect-timeout SECONDS] [--max-redirs N] URL",
-            "get a URL by HTTP/1.1"
+            "get a URL by HTTP/1.1", lostWrite: 23
         ) { (arguments) throws(UsageError) in
             .curl(Curl(try CurlOptions(arguments)))
         },

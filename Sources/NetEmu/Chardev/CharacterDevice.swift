@@ -13,6 +13,10 @@ protocol CharacterDevice: AnyObject {
     var user: (any CharacterUser)? { get set }
     /// False when the far end is slow: the user produces no more until `roomCame`.
     var hasRoom: Bool { get }
+    /// Nothing that was written waits for the far end.
+    var isDrained: Bool { get }
+    /// Why nothing that is written will ever be taken.
+    var failure: String? { get }
 
     /// Begins to read, listen or connect. The user may be called from here on, at first by `opened`.
     func start()
@@ -24,12 +28,20 @@ protocol CharacterDevice: AnyObject {
     func stop()
 }
 
+extension CharacterDevice {
+    var isDrained: Bool { true }
+    var isInteractive: Bool { true }
+    var failure: String? { nil }
+}
+
 /// Whoever is behind a character device.
 protocol CharacterUser: AnyObject {
     /// Somebody new is at the far end.
     func opened()
     func closed()
     func received(_ bytes: [UInt8])
+    /// Nothing more will be received.
+    func inputEnded()
     /// The far end takes bytes again.
     func roomCame()
     /// On a device that several share: what is typed comes here from now on, or no more.
@@ -39,12 +51,9 @@ protocol CharacterUser: AnyObject {
     func redraw()
 }
 
-extension CharacterDevice {
-    var isInteractive: Bool { true }
-}
-
 extension CharacterUser {
     func closed() {}
+    func inputEnded() {}
     func roomCame() {}
     func focusCame() {}
     func focusLeft() {}

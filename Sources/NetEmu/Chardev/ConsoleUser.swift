@@ -5,14 +5,33 @@ final class ConsoleUser: CharacterUser {
     private let device: any CharacterDevice
     private var terminal: (any GuestConsole)?
     private var isConnected = false
+    private var isInputOver = false
+    private var isLossTold = false
+    private let voice: Voice
+    private var status: Int32?
+    /// Called once, when a shell that reads a pipe is over and all that it said was taken, with its status.
+    var onEnd: ((Int32) -> Void)?
 
-    init(_ device: any CharacterDevice) { self.device = device }
+    init(_ device: any CharacterDevice, _ voice: Voice) {
+        self.device = device
+        self.voice = voice
+    }
+
+    func ended(status: Int32) {
+        self.status = status
+        pump()
+    }
 
     /// Shows what this console has said; a guest that was reset has another one.
     func show(_ terminal: any GuestConsole) {
-        if terminal !== self.terminal, isConnected { terminal.redraw() }
+        if terminal !== self.terminal {
+            terminal.isInteractive = device.isInteractive
+            if isConnected { terminal.redraw() }
+            if isInputOver { terminal.endInput() }
+        }
         self.terminal = terminal
         pump()
+        pauseInput()
     }
 
     func opened() {
@@ -25,12 +44,17 @@ final class ConsoleUser: CharacterUser {
 
     func received(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { terminal?.input($0) }
-        device.pauseInput(!device.hasRoom)
+        pauseInput()
+    }
+
+    func inputEnded() {
+        isInputOver = true
+        terminal?.endInput()
     }
 
     func roomCame() {
-        device.pauseInput(false)
         pump()
+        pauseInput()
     }
 
     func focusCame() {
@@ -44,6 +68,8 @@ final class ConsoleUser: CharacterUser {
 
     func redraw() { focusCame() }
 
+    private func pauseInput() { device.pauseInput(!device.hasRoom || terminal?.wantsInput == false) }
+
     /// Hands on what the guest has said; while nobody is there it is dropped.
     private func pump() {
         guard let terminal else { return }
@@ -53,5 +79,15 @@ final class ConsoleUser: CharacterUser {
                 return bytes.count
             }
         }
+        if let failure = device.failure, !isLossTold { tellLoss(failure, terminal) }
+        guard let status, !terminal.hasOutput, device.isDrained, let onEnd else { return }
+        self.onEnd = nil
+        onEnd(status)
+    }
+
+    private func tellLoss(_ reason: String, _ terminal: any GuestConsole) {
+        isLossTold = true
+        voice.say("standard output: \(reason)")
+        status = terminal.outputLost(reason) ?? status
     }
 }

@@ -37,6 +37,8 @@ final class MultiplexedDevice: CharacterUser {
         for action in multiplexer.receive(bytes) { perform(action) }
     }
 
+    func inputEnded() { for seat in seats { seat.user?.inputEnded() } }
+
     func roomCame() { for seat in seats { seat.user?.roomCame() } }
 
     func redraw() { focused?.redraw() }
@@ -76,6 +78,8 @@ final class MultiplexedDevice: CharacterUser {
         var isOpen: Bool { device.isOpen }
         var isInteractive: Bool { device.isInteractive }
         var hasRoom: Bool { device.hasRoom }
+        var isDrained: Bool { device.isDrained }
+        var failure: String? { device.failure }
         func start() {}
         func write(_ bytes: some Collection<UInt8>) { device.write(bytes) }
         func pauseInput(_ isPaused: Bool) { if owner.multiplexer.focus == number { device.pauseInput(isPaused) } }

@@ -17,6 +17,8 @@ final class OutputPort {
     private var head = 0
     private var watch: WatchID?
     private(set) var isBroken = false
+    /// errno of the write that failed: what is queued then, and later, is lost.
+    private(set) var failure: CInt?
     /// Called when the queue has room again, or when nobody will ever take what was in it.
     var onRoom: (() -> Void)?
 
@@ -63,6 +65,7 @@ final class OutputPort {
         if count > 0 {
             head += count
         } else if errno != EAGAIN, errno != EINTR {
+            failure = errno
             isBroken = true
         }
     }
@@ -91,7 +94,7 @@ final class OutputPort {
         } catch {
             // What cannot be watched (a regular file) is always ready, so it never comes here: the kernel is out of
             // memory or of watches.
-            StandardStream.error.warn("output to descriptor \(raw) ends here: \(error)")
+            failure = error.code
             isBroken = true
             dropWritten()
         }

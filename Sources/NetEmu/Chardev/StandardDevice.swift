@@ -1,5 +1,6 @@
 // stdin and stdout as a character device, and the terminal's settings while they are used.
 
+import Glibc
 import Linux
 
 /// `stdio`.
@@ -15,12 +16,21 @@ final class StandardDevice: CharacterDevice {
     init(takesSignals: Bool, on reactor: Reactor) {
         output = OutputPort(1, on: reactor)
         terminal = Terminal.isTerminal(0) ? Terminal(0, keepsSignals: !takesSignals) : nil
-        input = InputPort(0, on: reactor, onBytes: { [weak self] in self?.user?.received($0) }, onEnd: {})
+        input = InputPort(
+            0, on: reactor, onBytes: { [weak self] in self?.user?.received($0) },
+            onEnd: { [weak self] in self?.inputEnded() })
         output.onRoom = { [weak self] in self?.user?.roomCame() }
     }
 
     var isInteractive: Bool { terminal != nil }
     var hasRoom: Bool { output.hasRoom }
+    var isDrained: Bool { output.pending == 0 }
+    var failure: String? { output.failure.map { String(cString: strerror($0)) } }
+
+    /// /dev/null has no end: it stands for nobody.
+    private func inputEnded() {
+        if StandardStream.input != .null { user?.inputEnded() }
+    }
 
     func start() {
         try? terminal?.makeRaw()

@@ -126,11 +126,23 @@ extension ConfigurationBuilder {
 extension Configuration {
     /// Without -monitor and -serial a terminal is shared by monitor and console, unless a script writes to it.
     mutating func useTerminal() {
-        guard !hasTerminalOption, failureStatus == 1, !process.isDaemon else { return }
+        guard isUnattended else { return }
         var plan = ChardevPlan(id: "serial0", kind: .stdio(takesSignals: true))
         plan.isMultiplexed = guest.hasConsole
         chardevs.append(plan)
         monitors.append(MonitorPlan(chardev: plan.id))
         if plan.isMultiplexed { console = plan.id }
+        sharesTerminal = true
     }
+
+    /// Without -monitor and -serial the console reads a pipe or a file as a shell does.
+    mutating func usePipe() {
+        guard isUnattended, guest.hasConsole else { return }
+        chardevs.append(ChardevPlan(id: "serial0", kind: .stdio(takesSignals: false)))
+        console = "serial0"
+        readsPipe = true
+    }
+
+    /// Nothing says who sits in front of netemu, or what it is to do.
+    var isUnattended: Bool { !hasTerminalOption && !guest.hasTask && !process.isDaemon }
 }

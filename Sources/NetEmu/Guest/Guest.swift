@@ -35,7 +35,8 @@ enum GuestEvent: Equatable {
     case output
     /// It has another console.
     case consoleChanged
-    /// Its task is over: netemu ends with this status when the task's output has been taken.
+    /// Its task, or its console that reads a pipe, is over: netemu ends with this status when what was said has been
+    /// taken.
     case taskEnded(status: Int32)
     /// It cannot do what it is for: netemu ends.
     case failed(EmulationError)
@@ -46,12 +47,21 @@ protocol GuestOutput: AnyObject {
     var hasOutput: Bool { get }
     /// Lends what is there; `body` returns how many bytes it took.
     func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int)
+    /// Nobody takes any more, such as for "No space left on device". Returns the exit status of what is over already:
+    /// the loss is no success.
+    func outputLost(_ reason: String) -> Int32?
 }
 
 /// A guest's terminal: keys in, bytes out.
 protocol GuestConsole: GuestOutput {
     /// Bytes that were typed.
     func input(_ bytes: UnsafeRawBufferPointer)
+    /// Somebody types; otherwise bytes of a pipe come, which has an end.
+    var isInteractive: Bool { get set }
+    /// False: more than enough waits to be read.
+    var wantsInput: Bool { get }
+    /// The pipe's end.
+    func endInput()
     /// The screen was somebody else's: the line at which a user types is shown again.
     func redraw()
     /// The last line is complete, so that somebody else may write one.
@@ -74,6 +84,8 @@ protocol GuestKind: Sendable {
     var hasTask: Bool { get }
     /// Its guest has a terminal, which shares netemu's with the monitor.
     var hasConsole: Bool { get }
+    /// It has no other way to an address than to ask for one by DHCP.
+    var asksForAddress: Bool { get }
     func makeGuest(_ site: GuestSite) -> any Guest
 }
 
@@ -81,6 +93,7 @@ extension GuestKind {
     static var taskKeys: [String] { [] }
     var hasTask: Bool { false }
     var hasConsole: Bool { false }
+    var asksForAddress: Bool { false }
 }
 
 /// Where a guest is made.

@@ -54,22 +54,6 @@ final class HostFiles: FileDoor {
         names[file] = nil
     }
 
-    /// The whole of a text file, for `script=`; at most 1 MiB.
-    static func contents(of path: String) throws(SystemError) -> String {
-        let raw = Glibc.open(path.systemPath, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-        guard raw >= 0 else { throw SystemError(call: "open", code: errno, subject: path) }
-        let file = FileDescriptor(owning: raw)
-        var bytes: [UInt8] = []
-        var room = [UInt8](repeating: 0, count: 16 << 10)
-        while bytes.count <= 1 << 20 {
-            let count = Glibc.read(file.raw, &room, room.count)
-            guard count >= 0 else { throw SystemError(call: "read", code: errno, subject: path) }
-            if count == 0 { return String(systemBytes: bytes) }
-            bytes += room[..<count]
-        }
-        throw SystemError(call: "read", code: EFBIG, subject: path)
-    }
-
     private func counted(_ file: FileToken, _ call: () -> Int) throws(FileError) -> Int {
         guard files[file] != nil else { throw FileError(path: "file \(file.rawValue)", reason: "not open") }
         while true {

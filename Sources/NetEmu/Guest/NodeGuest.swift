@@ -21,6 +21,7 @@ final class NodeGuest: Guest {
     private var isWanted = false
     private var isRunning = false
     private var isResetting = false
+    private var scriptFile: ScriptFile?
     private var hasBooted = false
     private var lastTurn: UInt64 = 0
     /// Called when the node that leaves is silent.
@@ -99,14 +100,23 @@ final class NodeGuest: Guest {
 
     private func boot() {
         hasBooted = true
-        guard let script = plan.script else { return }
-        switch script {
-        case .text(let text): node.run(script: text)
-        case .file(let path):
-            do throws(SystemError) {
-                node.run(script: try HostFiles.contents(of: path))
-            } catch {
-                onEvent?(.failed(EmulationError(location: "-guest node,script=\(path)", text: "\(error)")))
+        switch plan.script {
+        case nil: break
+        case .text(let text): node.run(script: text, limits: plan.limits)
+        case .file(let path): readScript(path)
+        }
+    }
+
+    /// A script may come through a pipe, whose writer takes his time; it is read once, also for a guest that is reset.
+    private func readScript(_ path: String) {
+        let file = scriptFile ?? ScriptFile(path, on: reactor)
+        scriptFile = file
+        file.read { [weak self] result in
+            guard let self else { return }
+            switch result {
+            case .success(let text): self.node.run(script: text, limits: self.plan.limits)
+            case .failure(let error):
+                self.onEvent?(.failed(EmulationError(location: "-guest node,script=\(path)", text: "\(error)")))
             }
         }
     }
@@ -204,8 +214,10 @@ final class NodeGuest: Guest {
     }
 
     private func tellNews() {
-        if node.console.hasOutput || node.script?.hasOutput == true { onEvent?(.output) }
-        guard let status = node.script?.exitStatus, !hasToldEnd else { return }
+        // Whoever carries a pipe's bytes waits for room, too.
+        if node.console.hasOutput || node.script?.hasOutput == true || !node.console.isInteractive { onEvent?(.output) }
+        let ended = plan.hasTask ? node.script?.exitStatus : node.console.exitStatus
+        guard let status = ended, !hasToldEnd else { return }
         hasToldEnd = true
         onEvent?(.taskEnded(status: status))
     }

@@ -1,5 +1,8 @@
 // -guest node: the software node, as an option describes it.
 
+import Bytes
+import GuestNode
+
 /// `-guest node`.
 struct NodeGuestKind: GuestKind, Equatable {
     enum Script: Equatable {
@@ -8,15 +11,18 @@ struct NodeGuestKind: GuestKind, Equatable {
     }
     var script: Script?
     var hostname = "node"
+    var limits = ScriptLimits()
 
     static let name = "node"
-    static let usage = "node[,run=SCRIPT|,script=FILE][,hostname=NAME]"
+    static let usage = "node[,run=SCRIPT|,script=FILE][,wait=SECONDS][,timeout=SECONDS][,hostname=NAME]"
     static let taskKeys = ["run", "script"]
     static let keys = KeyTable(
         title: "node",
         rows: [
             KeyRow("run", .string, "a script for the node's shell; `;` goes on, `&&` stops, `,,` is a comma"),
             KeyRow("script", .path, "a file with such a script"),
+            KeyRow("wait", .integer, "wait so many seconds for an address; without one the status is 123"),
+            KeyRow("timeout", .integer, "end the script after so many seconds, with status 124"),
             KeyRow("hostname", .string, "the node's name (default: node)"),
         ])
 
@@ -32,6 +38,7 @@ struct NodeGuestKind: GuestKind, Equatable {
         case (nil, .some(let path)): script = .file(path)
         case (nil, nil): break
         }
+        try readLimits(values)
         if let name = values.string("hostname") {
             guard Self.isHostname(name) else {
                 throw OptionError("hostname '\(name)' must be 1 to 63 letters, digits and '-'")
@@ -40,8 +47,21 @@ struct NodeGuestKind: GuestKind, Equatable {
         }
     }
 
+    private mutating func readLimits(_ values: CheckedValues) throws(OptionError) {
+        for (key, least) in [("wait", Int64(0)), ("timeout", 1)] {
+            guard let seconds = values.integer(key) else { continue }
+            guard (least...86400).contains(seconds) else {
+                throw OptionError("\(key)=\(seconds) must be \(least) to 86400 seconds")
+            }
+            guard script != nil else { throw OptionError("\(key)= needs run= or script=") }
+            if key == "timeout" { limits.timeout = .seconds(seconds) }
+            if key == "wait" { (limits.wait, limits.needsAddress) = (.seconds(seconds), seconds > 0) }
+        }
+    }
+
     var hasTask: Bool { script != nil }
     var hasConsole: Bool { true }
+    var asksForAddress: Bool { true }
     func makeGuest(_ site: GuestSite) -> any Guest { NodeGuest(self, site) }
 
     private static func isHostname(_ name: String) -> Bool {

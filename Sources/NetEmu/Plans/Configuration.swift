@@ -20,6 +20,12 @@ public struct Configuration: Sendable {
     /// -monitor, -serial or -mon was given. Without one, a netemu that runs on a terminal puts its monitor and the
     /// guest's console there.
     public var hasTerminalOption = false
+    /// Monitor and console are on the terminal that netemu was started at.
+    public var sharesTerminal = false
+    /// The first words.
+    var greeting = Greeting()
+    /// The console is a pipe or a file: its end ends netemu, with the shell's status.
+    public var readsPipe = false
     var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.
     public var isStopped = false
@@ -32,6 +38,8 @@ public struct Configuration: Sendable {
 
     /// netemu's own failure: 125 when its guest has a task, so that it is told from the task's status.
     public var failureStatus: Int32 { guest.hasTask ? 125 : 1 }
+    /// netemu's status is that of a task or of a shell, and a signal's is told as by a shell.
+    var hasShellStatus: Bool { guest.hasTask || readsPipe }
 
     /// The first back-end that needs guest memory it can map.
     var firstOnRings: NetdevPlan? {

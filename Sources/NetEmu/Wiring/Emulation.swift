@@ -42,8 +42,8 @@ final class Emulation {
             name: configuration.name, memoryObjects: configuration.memory.backends.map(\.id), network: network,
             chardevs: chardevs, run: run, life: life)
         network.onEvent = { [unowned life] in life.networkSaid($0) }
-        if configuration.guest.hasTask { makeTask(doors.taskOutput, on: reactor) }
-        try makeUsers(configuration, on: reactor)
+        if configuration.guest.hasTask { makeTask(doors, on: reactor) }
+        try makeUsers(configuration, doors.voice, on: reactor)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
@@ -56,19 +56,22 @@ final class Emulation {
         }
     }
 
-    private func makeTask(_ descriptor: CInt, on reactor: Reactor) {
-        let task = TaskOutput(of: guest, to: descriptor, on: reactor)
+    private func makeTask(_ doors: Doors, on reactor: Reactor) {
+        let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor, voice: doors.voice)
         task.onEnd = { [unowned life] in life.end(status: $0) }
         self.task = task
     }
 
     /// Character devices, and who is behind them: the guest's console, monitors.
-    private func makeUsers(_ configuration: Configuration, on reactor: Reactor) throws(EmulationError) {
+    private func makeUsers(
+        _ configuration: Configuration, _ voice: Voice, on reactor: Reactor
+    ) throws(EmulationError) {
         chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
             let device = try chardevs.take(id).device
-            let console = ConsoleUser(device)
+            let console = ConsoleUser(device, voice)
+            console.onEnd = { [unowned life] in life.end(status: $0) }
             device.user = console
             console.show(terminal)
             self.console = console
@@ -90,7 +93,7 @@ final class Emulation {
         case .output, .consoleChanged:
             if let terminal = guest.console { console?.show(terminal) }
             task?.pump()
-        case .taskEnded(let status): task?.ended(status: status)
+        case .taskEnded(let status): task == nil ? console?.ended(status: status) : task?.ended(status: status)
         case .failed(let error): life.fail(error)
         }
     }
@@ -106,7 +109,9 @@ final class Emulation {
 extension LifeCycle.Terms {
     init(_ configuration: Configuration) {
         self.init(
-            hasTask: configuration.guest.hasTask, isStopped: configuration.isStopped,
-            failureStatus: configuration.failureStatus, warnings: configuration.topology.warnings)
+            hasShellStatus: configuration.hasShellStatus, isStopped: configuration.isStopped,
+            failureStatus: configuration.failureStatus,
+            warnings: configuration.topology.warnings + configuration.addressWarnings,
+            greeting: configuration.greeting)
     }
 }

@@ -24,14 +24,16 @@ final class LifeCycle {
 
     /// What the command line says of it.
     struct Terms {
-        /// The guest has a task, with whose status netemu ends.
-        var hasTask = false
+        /// netemu ends with the status of a task or of a shell, and tells a signal's as a shell does.
+        var hasShellStatus = false
         /// `-S`: the guest waits for `cont`.
         var isStopped = false
         /// Of netemu's own failure.
         var failureStatus: Int32 = 1
         /// Said once everything has been made.
         var warnings: [String] = []
+        /// The first words.
+        var greeting = Greeting()
     }
 
     private let parts: Parts
@@ -78,9 +80,15 @@ final class LifeCycle {
         for warning in terms.warnings { parts.voice.warn(warning) }
         do throws(EmulationError) { try onRunning?() } catch { return fail(error) }
         phase = .running
+        greet()
         parts.run.isAllowed = true
         if !terms.isStopped { parts.run.resume() }
         parts.chardevs.start()
+    }
+
+    private func greet() {
+        if let banner = terms.greeting.banner { parts.chardevs.standard?.write((banner + "\r\n").utf8) }
+        for line in terms.greeting.remarks { parts.voice.say(line) }
     }
 
     // MARK: what may end it
@@ -109,7 +117,7 @@ final class LifeCycle {
         case .end(let number, let sender):
             let from = sender > 0 ? " from pid \(sender)" : ""
             parts.voice.say("terminating on signal \(number)\(from)")
-            end(status: terms.hasTask ? 128 + number : 0)
+            end(status: terms.hasShellStatus ? 128 + number : 0)
         }
     }
 

@@ -1,18 +1,23 @@
-// What the guest's task says, on its way to standard output; netemu ends with the task's status once that was taken.
+// What the guest's task says, on its way to standard output; netemu ends with the task's status once that was taken,
+// however long the reader takes. A write that fails is told, once, and the task hears of it.
 
+import Glibc
 import Linux
 
 /// The output of a task.
 final class TaskOutput {
     private let guest: any Guest
     private let port: OutputPort
+    private let voice: Voice
     private var status: Int32?
+    private var isLossTold = false
     /// Called once, when the task is over and everything that it said was taken, with its status.
     var onEnd: ((Int32) -> Void)?
 
     /// - Parameter descriptor: borrowed, open for the life of the task.
-    init(of guest: any Guest, to descriptor: CInt, on reactor: Reactor) {
+    init(of guest: any Guest, to descriptor: CInt, on reactor: Reactor, voice: Voice) {
         self.guest = guest
+        self.voice = voice
         port = OutputPort(descriptor, on: reactor)
         port.onRoom = { [weak self] in self?.pump() }
     }
@@ -26,9 +31,16 @@ final class TaskOutput {
                 return bytes.count
             }
         }
-        guard let status, !output.hasOutput, let onEnd else { return }
+        if let failure = port.failure, !isLossTold { tellLoss(String(cString: strerror(failure)), output) }
+        guard let status, !output.hasOutput, port.pending == 0, let onEnd else { return }
         self.onEnd = nil
         onEnd(status)
+    }
+
+    private func tellLoss(_ reason: String, _ output: any GuestOutput) {
+        isLossTold = true
+        voice.say("standard output: \(reason)")
+        status = output.outputLost(reason) ?? status
     }
 
     func ended(status: Int32) {

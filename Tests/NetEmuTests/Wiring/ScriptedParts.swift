@@ -181,6 +181,7 @@ final class ScriptedGuest: Guest {
 
 /// What a task has said.
 final class ScriptedOutput: GuestOutput {
+    func outputLost(_ reason: String) -> Int32? { nil }
     private var bytes: [UInt8] = []
     var hasOutput: Bool { !bytes.isEmpty }
     func say(_ text: String) { bytes += Array(text.utf8) }
