@@ -32,7 +32,7 @@ extension Host {
     private func answerEcho(_ arrival: Arrival, _ identifier: UInt16, _ sequence: UInt16, _ now: Instant) {
         let head = PacketHead(from: arrival.destination, to: arrival.source, .icmp, payloadLength: arrival.length)
         let reply = ICMPHeader.echoReply(identifier: identifier, sequence: sequence)
-        // Too long for the way back, no way back, no room: silence, as with every lost packet.
+        // No way back, no room: silence, as with every lost packet.
         try? send(head, now: now) { _, room in
             var sum = InternetChecksum()
             reply.add(to: &sum)

@@ -1,6 +1,7 @@
 // The way out (RFC 1122, 3.3.1): which interface, which next hop, which MAC; packets of our own into
-// the interface's queue, and that queue and TCP's segments into the slots of the link. TTL 64 and DF
-// on everything: fragments are never sent, so the identification says nothing (RFC 6864, 4.1).
+// the interface's queue, and that queue and TCP's segments into the slots of the link. TTL 64, and DF
+// on everything that is one packet, whose identification says nothing then (RFC 6864, 4.1); what is longer than the MTU
+// leaves in fragments (Host+Fragments.swift).
 
 import Bytes
 import Link
@@ -72,14 +73,14 @@ extension Host {
         try send(head, way, to: mac(for: way, now: now)?.mac, now: now, fill: fill)
     }
 
-    /// Queues one packet for `mac`, or has it wait for ARP when that is `nil`.
+    /// Queues one packet for `mac`, in fragments if need be, or has it wait for ARP when that is `nil`.
     func send(
         _ head: PacketHead, _ way: Way, to mac: MACAddress?, now: Instant,
         fill: (PacketHead, UnsafeMutableRawBufferPointer) -> Void
     ) throws(HostError) {
         let interface = way.interface
         guard head.totalLength <= interface.mtu else {
-            throw .tooLong(bytes: head.totalLength, limit: interface.mtu)
+            return try sendFragments(head, way, to: mac, now: now, fill: fill)
         }
         let length = EthernetHeader.size + head.totalLength
         guard let room = interface.output.reserve(length) else {

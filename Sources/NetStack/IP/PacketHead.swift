@@ -11,6 +11,17 @@ struct PacketHead {
     /// Bytes behind the header.
     var payloadLength: Int
     var hopLimit: UInt8 = 64
+    /// The part of a packet that this is; nil for all of it, which must not be taken apart on its way.
+    var fragment: Fragment?
+
+    /// A piece of a packet (RFC 791, 3.2).
+    struct Fragment: Equatable {
+        /// The number that the pieces of a packet share.
+        var identification: UInt16
+        /// Where it belongs, in bytes: a multiple of 8.
+        var offset: Int
+        var isLast: Bool
+    }
 
     init(from source: IPAddress, to destination: IPAddress, _ proto: IPProtocol, payloadLength: Int) {
         self.source = source
@@ -29,6 +40,12 @@ struct PacketHead {
         guard let from = source.v4, let to = destination.v4 else { return false }
         var header = IPv4Header(from: from, to: to, proto, payloadLength: payloadLength)
         header.timeToLive = hopLimit
+        if let fragment {
+            header.dontFragment = false
+            header.identification = fragment.identification
+            header.fragmentOffset = fragment.offset
+            header.moreFragments = !fragment.isLast
+        }
         return (try? header.write(to: &writer)) != nil
     }
 }

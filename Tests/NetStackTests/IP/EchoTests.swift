@@ -23,6 +23,37 @@ import Testing
             ])
     }
 
+    @Test("an echo longer than the MTU leaves in fragments, and is answered in fragments", arguments: [3000, 65_507])
+    func fragments(payload: Int) throws {
+        let pair = Pair()
+        let echo = try pair.a.host.openEcho(to: addressB)
+        try pair.a.host.sendEcho(echo, sequence: 1, payload: payload, now: pair.wire.now)
+        pair.wire.run(for: .milliseconds(20))
+        guard case .reply(let reply)? = pair.a.host.echoEvents(echo).first else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(reply.bytes == payload + 8 && reply.isIntact)
+        let packets = pair.wire.sent.compactMap { ip($0)?.header }.filter { $0.proto == .icmp }
+        #expect(packets.count == 2 * ((payload + 8 + 1479) / 1480))
+        #expect(packets.allSatisfy { $0.totalLength <= 1500 && $0.isFragment && !$0.dontFragment })
+        #expect(Set(packets.map(\.identification)).count == 2, "a number for each packet")
+    }
+
+    @Test("a fragmented echo to an unknown neighbour waits for ARP as a whole")
+    func fragmentsWait() throws {
+        let wire = HostWire()
+        let (a, b) = (Station("a", macA, "10.0.0.1/24"), Station("b", macB, "10.0.0.2/24", seed: 9))
+        for station in [a, b] {
+            wire.attach(WireEnd(station.host, station.eth))
+            station.host.setLink(station.eth, isUp: true, now: wire.now)
+        }
+        let echo = try a.host.openEcho(to: addressB)
+        try a.host.sendEcho(echo, sequence: 1, payload: 65_507, now: wire.now)
+        wire.run(for: .milliseconds(50))
+        #expect(a.host.echoEvents(echo).count == 1)
+    }
+
     @Test("own addresses and all of 127/8 answer without a wire", arguments: ["10.0.0.1", "127.0.0.1", "127.8.9.10"])
     func loopback(text: String) throws {
         let station = Station("a", macA, "10.0.0.1/24")

@@ -7,9 +7,9 @@ import Testing
 @testable import NetStack
 
 @Suite struct UDPTests {
-    @Test("datagrams of every kind of length arrive whole, with their endpoints")
-    func lengths() throws {
-        let pair = Pair(mtu: 65520)
+    @Test("datagrams of every kind of length arrive whole, with their endpoints", arguments: [1500, 65520])
+    func lengths(mtu: Int) throws {
+        let pair = Pair(mtu: mtu)
         let here = try pair.a.host.openUDP(port: 5000)
         let there = try pair.b.host.openUDP(port: 6000, address: addressB)
         for count in [0, 1, 2, 3, 31, 1471, 9000, 60_000] {
@@ -118,8 +118,8 @@ import Testing
         let station = Station("a", macA, "10.0.0.1/24")
         let now = Instant(nanoseconds: 1)
         let socket = try station.host.openUDP()
-        #expect(throws: HostError.tooLong(bytes: 1501, limit: 1500)) {
-            try station.host.send(socket, [UInt8](repeating: 0, count: 1473), to: Endpoint(addressB, 1), now: now)
+        #expect(throws: HostError.tooLong(bytes: 65_508, limit: 65_507)) {
+            try station.host.send(socket, [UInt8](repeating: 0, count: 65_508), to: Endpoint(addressB, 1), now: now)
         }
         #expect(throws: HostError.noRoute(IPAddress(8, 8, 8, 8))) {
             try station.host.send(socket, [], to: Endpoint(IPAddress(8, 8, 8, 8), 1), now: now)
