@@ -13,6 +13,7 @@ public struct ScriptLimits: Equatable, Sendable {
     /// The waiting included; then it is ended as by Ctrl-C, and its status is 124.
     public var timeout: Interval?
 
+    /// Five seconds for an address, which need not come; all the time that the script wants.
     public init() {}
 }
 

@@ -24,11 +24,15 @@ extension Host {
     public func takeResolution(_ id: QueryID) -> Result<ResolvedName, ResolveError>? { resolver.takeResult(id) }
 
     /// The answer is of no interest any more. An unknown query is ignored.
-    public func cancelResolve(_ id: QueryID) { resolver.cancel(id) }
+    public func cancelResolve(_ id: QueryID) {
+        resolver.cancel(id)
+        dropNameStreams(lastNow)
+    }
 
     /// Sends what the resolver has to ask. A server without a route fails at once and the next is
     /// asked; every failure uses up one of the query's attempts, so this ends.
     func sendQueries(_ now: Instant) {
+        defer { startNameStreams(now) }
         while let query = resolver.nextDatagram() {
             let bytes = [UInt8](unsafeUninitializedCapacity: DNSMessage.maximumSize) { buffer, count in
                 var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer))
@@ -40,7 +44,7 @@ extension Host {
                     try sendDatagram(bytes, from: Endpoint(.any, query.port), to: remote, now: now)
                 }
             } catch {
-                if case .noRoute = error { resolver.pathFailed(port: query.port, now: now) }
+                if case .noRoute = error { resolver.unroutable(port: query.port, now: now) }
             }
         }
     }

@@ -74,7 +74,7 @@ extension Host {
         if let socket = udp.socket(from: remote, to: local) {
             socket.error = error
         } else if resolver.owns(local.port) {
-            resolver.pathFailed(port: local.port, now: now)
+            resolver.pathFailed(port: local.port, to: remote, now: now)
             sendQueries(now)
         }
     }

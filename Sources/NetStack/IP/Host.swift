@@ -5,8 +5,8 @@
 // One turn of the driver:  receive → (tools work on sockets) → advance → transmit until 0 → sleep
 // until nextDeadline or the next frame.
 //
-// Here: what a host is made of, its interfaces and time. Beside it: Host+Receive, +Transmit, +ARP,
-// +DHCP, +ICMP, +UDP, +Loopback, +Names, +Tables; its errors in HostErrors.
+// Here: what a host is made of, its interfaces and time. Beside it: Host+Receive, +Transmit,
+// +Fragments, +ARP, +DHCP, +ICMP, +UDP, +Loopback, +Names, +NameStreams, +Tables; its errors in HostErrors.
 
 import Bytes
 import Link
@@ -36,6 +36,8 @@ public final class Host {
     var udp: UDPTable
     var resolver: Resolver
     var random: Randomness
+    /// Queries whose answer was too long for a datagram.
+    var nameStreams: [NameStream] = []
     var icmpErrors: RateLimit
     /// Private copy of the headers of the frame at hand. Only the copy is parsed.
     let headers: UnsafeMutableRawBufferPointer

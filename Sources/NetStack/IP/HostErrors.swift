@@ -15,7 +15,7 @@ public enum HostError: Error, Hashable, Sendable {
     case portInUse(UInt16)
     /// No free port in the dynamic range.
     case noFreePort
-    /// A payload of `bytes` where at most `limit` fit; fragments are not sent.
+    /// A payload of `bytes` where at most `limit` fit into a packet, fragments together.
     case tooLong(bytes: Int, limit: Int)
     /// The output queue is full: try again after the next transmit.
     case queueFull
@@ -129,9 +129,9 @@ public enum ResolveError: Error, Equatable, Sendable {
     case timedOut(String)
     /// The server said so: 1 FORMERR, 2 SERVFAIL, 4 NOTIMP, 5 REFUSED (RFC 1035, 4.1.1).
     case refused(code: UInt8, server: IPAddress)
-    /// The answer does not fit into a UDP message; DNS over TCP is not spoken.
+    /// The answer does not fit into a UDP message, and the server gave none by TCP.
     case truncated(server: IPAddress)
-    /// Aliases lead to each other.
+    /// More aliases in a row than are followed.
     case aliasLoop(String)
     /// Already `limit` are under way.
     case tooManyQueries(limit: Int)
@@ -147,8 +147,8 @@ extension ResolveError: CustomStringConvertible {
         case .timedOut(let name): "no name server answered for \(name)"
         case .refused(let code, let server):
             "server \(server) failed: \([1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"][code] ?? "rcode \(code)")"
-        case .truncated(let server): "the answer of \(server) is too long for UDP, and DNS over TCP is not spoken"
-        case .aliasLoop(let name): "the aliases of \(name) lead nowhere"
+        case .truncated(let server): "the answer of \(server) is too long for UDP, and it gave none by TCP"
+        case .aliasLoop(let name): "the aliases of \(name) lead nowhere: more than \(Resolver.aliasLimit) in a row"
         case .tooManyQueries(let limit): "already \(limit) queries under way"
         }
     }

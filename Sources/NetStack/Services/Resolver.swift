@@ -1,6 +1,7 @@
 // The stub resolver (RFC 1035, 7; RFC 1123, 6.1.3) as a machine: names in, datagrams out, datagrams
 // in, results out. Search list, several servers with fail-over, aliases, no cache. It knows neither
-// sockets nor interfaces; a query is known by the local port of its datagrams.
+// sockets nor interfaces; a query is known by the local port of its datagrams. Moves that follow an answer are in
+// Resolver+Moves.swift.
 
 import Bytes
 
@@ -11,16 +12,33 @@ struct ResolverDatagram: Equatable {
     var message: DNSMessage
 }
 
+/// A query that must be asked again by TCP (RFC 7766).
+struct ResolverStream: Equatable {
+    var query: QueryID
+    var server: IPAddress
+    var message: DNSMessage
+}
+
 struct Resolver {
     static let serverPort: UInt16 = 53
     static let queryLimit = 64
     /// How long a server is waited for, by the round of asking all of them.
     static let patience: [Interval] = [.seconds(1), .seconds(2), .seconds(4)]
-    /// Aliases followed before a name counts as leading nowhere.
-    static let aliasLimit = 8
+    /// How long an answer by TCP may take, connecting included.
+    static let streamPatience = Interval.seconds(5)
+    /// After the network has said that the last server cannot be reached, so long an answer may still come.
+    static let lastChance = Interval.seconds(1)
+    /// Aliases followed before a name counts as leading nowhere: as many as glibc keeps of an answer (MAX_NR_ALIASES).
+    static let aliasLimit = 48
+
+    /// A question as it was sent.
+    struct Asked: Equatable {
+        var server: IPAddress
+        var id: UInt16
+    }
 
     /// A resolution under way.
-    private struct Query {
+    struct Query {
         /// As the user gave it, for errors.
         var text: String
         /// Names still to be tried, the current one first.
@@ -31,7 +49,10 @@ struct Resolver {
         var servers: [IPAddress]
         /// Count of transmissions: server and round follow from it.
         var attempt = 0
-        var id: UInt16
+        /// What was asked for the target, the last one last: a late answer is an answer, too.
+        var asked: [Asked] = []
+        /// The answer is awaited in a TCP connection.
+        var isStreaming = false
         var port: UInt16
         var due: Instant
         /// The worst that a server said, shown when none does better.
@@ -43,11 +64,12 @@ struct Resolver {
     }
 
     private var random: Randomness
-    private var queries: [QueryID: Query] = [:]
+    var queries: [QueryID: Query] = [:]
     private var results: [QueryID: Result<ResolvedName, ResolveError>] = [:]
     private var lastID: UInt32 = 0
     /// Datagrams that wait to be sent.
     private(set) var output: [ResolverDatagram] = []
+    private var streams: [ResolverStream] = []
 
     /// - Parameter random: identifiers and ports of queries, which strangers must not guess (RFC 5452, 9.2).
     init(_ random: Randomness) { self.random = random }
@@ -71,7 +93,7 @@ struct Resolver {
             return refuse(id, .tooManyQueries(limit: Self.queryLimit))
         }
         queries[id] = Query(
-            text: text, candidates: candidates, target: first, servers: servers, id: 0, port: port, due: now)
+            text: text, candidates: candidates, target: first, servers: servers, port: port, due: now)
         ask(id, now: now)
         return id
     }
@@ -106,24 +128,65 @@ struct Resolver {
 
     /// Takes a datagram that came to one of our ports.
     mutating func receive(_ bytes: UnsafeRawBufferPointer, from source: Endpoint, port: UInt16, now: Instant) {
-        guard let (id, query) = queries.first(where: { $0.value.port == port }),
-            source == Endpoint(query.server, Self.serverPort), let message = try? DNSMessage(bytes),
-            message.isResponse, message.id == query.id, message.opcode == 0,
-            // RFC 5452, 9.1: the question is ours, whatever the answer says.
-            message.questions == [DNSQuestion(query.target, .a)]
+        guard let (id, query) = queries.first(where: { $0.value.port == port }), !query.isStreaming,
+            source.port == Self.serverPort, let message = try? DNSMessage(bytes),
+            Self.isAnswer(message, to: query, from: source.address)
         else { return }
+        // Whoever was asked before may still answer; that he cannot is no news any more.
+        let isLast = query.asked.last == Asked(server: source.address, id: message.id)
+        take(message, id, from: source.address, isLast: isLast, now: now)
+    }
+
+    /// Takes the answer that came in the connection made for a query.
+    mutating func receive(_ bytes: UnsafeRawBufferPointer, inStreamOf id: QueryID, now: Instant) {
+        guard let query = queries[id], query.isStreaming else { return }
+        queries[id]?.isStreaming = false
+        guard let message = try? DNSMessage(bytes), Self.isAnswer(message, to: query, from: query.server),
+            !message.isTruncated
+        else { return failOver(id, .truncated(server: query.server), now: now) }
+        take(message, id, from: query.server, isLast: true, now: now)
+    }
+
+    /// RFC 5452, 9.1: the identifier is one that this server was sent, and the question ours, whatever the answer says.
+    private static func isAnswer(_ message: DNSMessage, to query: Query, from server: IPAddress) -> Bool {
+        message.isResponse && message.opcode == 0 && query.asked.contains(Asked(server: server, id: message.id))
+            && message.questions == [DNSQuestion(query.target, .a)]
+    }
+
+    private mutating func take(
+        _ message: DNSMessage, _ id: QueryID, from server: IPAddress, isLast: Bool, now: Instant
+    ) {
         switch message.responseCode {
-        case 0 where message.isTruncated: failOver(id, .truncated(server: query.server), now: now)
-        case 0: answer(id, message, now: now)
+        case 0 where message.isTruncated: askByStream(id, server, now: now)
+        case 0: answer(id, message, from: server, now: now)
         case 3: nextCandidate(id, now: now)
-        case let code: failOver(id, .refused(code: code, server: query.server), now: now)
+        case let code: if isLast { failOver(id, .refused(code: code, server: server), now: now) }
         }
     }
 
-    /// The network says that the server of this port cannot be reached.
-    mutating func pathFailed(port: UInt16, now: Instant) {
+    /// The network says that a datagram of this port could not be delivered to `remote`. Anybody can say that: the next
+    /// server is asked earlier, an answer of this one still counts, and the query does not fail by it.
+    mutating func pathFailed(port: UInt16, to remote: Endpoint, now: Instant) {
+        guard let (id, query) = queries.first(where: { $0.value.port == port }), !query.isStreaming,
+            remote == Endpoint(query.server, Self.serverPort)
+        else { return }
+        if query.isLastAttempt {
+            queries[id]?.due = min(query.due, now + Self.lastChance)
+        } else {
+            failOver(id, nil, now: now)
+        }
+    }
+
+    /// There is no way to the server of this port.
+    mutating func unroutable(port: UInt16, now: Instant) {
         guard let id = queries.first(where: { $0.value.port == port })?.key else { return }
         failOver(id, nil, now: now)
+    }
+
+    /// The connection for a query could not be made, or ended without an answer.
+    mutating func streamFailed(_ id: QueryID, now: Instant) {
+        guard let query = queries[id], query.isStreaming else { return }
+        failOver(id, .truncated(server: query.server), now: now)
     }
 
     mutating func advance(to now: Instant) {
@@ -146,104 +209,52 @@ struct Resolver {
 
     mutating func nextDatagram() -> ResolverDatagram? { output.isEmpty ? nil : output.removeFirst() }
 
+    mutating func nextStream() -> ResolverStream? { streams.isEmpty ? nil : streams.removeFirst() }
+
+    /// The query's answer is awaited in a connection.
+    func isStreaming(_ id: QueryID) -> Bool { queries[id]?.isStreaming == true }
+
     mutating func takeResult(_ id: QueryID) -> Result<ResolvedName, ResolveError>? {
         results.removeValue(forKey: id)
     }
 
-    // MARK: Moves
+    // MARK: Asking
 
-    private mutating func ask(_ id: QueryID, now: Instant) {
+    /// Asks the query's server, under a new identifier.
+    mutating func ask(_ id: QueryID, now: Instant) {
         guard var query = queries[id] else { return }
-        query.id = UInt16.random(in: 0...UInt16.max, using: &random)
+        let number = UInt16.random(in: 0...UInt16.max, using: &random)
+        query.asked.append(Asked(server: query.server, id: number))
+        query.isStreaming = false
         let round = min(query.attempt / query.servers.count, Self.patience.count - 1)
         query.due = now + Self.patience[round]
         queries[id] = query
-        let message = DNSMessage(id: query.id, query: DNSQuestion(query.target, .a))
+        let message = DNSMessage(id: number, query: DNSQuestion(query.target, .a))
         output.append(ResolverDatagram(server: query.server, port: query.port, message: message))
     }
 
-    /// The next server, or the next round; after the last the query has failed.
-    private mutating func failOver(_ id: QueryID, _ refusal: ResolveError?, now: Instant) {
+    /// The answer of `server` was too long for a datagram.
+    private mutating func askByStream(_ id: QueryID, _ server: IPAddress, now: Instant) {
         guard var query = queries[id] else { return }
-        query.refusal = refusal ?? query.refusal
-        query.attempt += 1
-        let isLast = query.attempt >= query.servers.count * Self.patience.count
-        // Servers that refuse will refuse again: one round is enough when all of them did.
-        let areAllRefusing = refusal != nil && query.attempt % query.servers.count == 0
+        let number = UInt16.random(in: 0...UInt16.max, using: &random)
+        if let place = query.servers.firstIndex(of: server) {
+            query.attempt += place - query.attempt % query.servers.count
+        }
+        query.asked = [Asked(server: server, id: number)]
+        query.isStreaming = true
+        query.due = now + Self.streamPatience
         queries[id] = query
-        if isLast || areAllRefusing {
-            finish(id, .failure(query.refusal ?? .timedOut(query.text)))
-        } else {
-            ask(id, now: now)
-        }
+        let message = DNSMessage(id: number, query: DNSQuestion(query.target, .a))
+        streams.append(ResolverStream(query: id, server: server, message: message))
     }
 
-    /// The current name does not exist, or has no address: on to the next one of the search list.
-    private mutating func nextCandidate(_ id: QueryID, now: Instant) {
-        guard var query = queries[id] else { return }
-        query.candidates.removeFirst()
-        guard let next = query.candidates.first else {
-            finish(id, .failure(query.sawName ? .noAddress(query.text) : .notFound(query.text)))
-            return
-        }
-        query.target = next
-        query.aliases = 0
-        query.attempt = 0
-        queries[id] = query
-        ask(id, now: now)
-    }
-
-    /// Follows the aliases in the answer to addresses; asks again when they lead out of it.
-    private mutating func answer(_ id: QueryID, _ message: DNSMessage, now: Instant) {
-        guard var query = queries[id] else { return }
-        var name = query.target
-        while true {
-            let addresses = message.addresses(of: name)
-            if !addresses.isEmpty {
-                let found = ResolvedName(
-                    canonicalName: name.description, queriedName: query.candidates[0].description,
-                    addresses: addresses, server: query.server)
-                finish(id, .success(found))
-                return
-            }
-            guard let alias = message.alias(of: name) else { break }
-            query.aliases += 1
-            guard query.aliases <= Self.aliasLimit else {
-                finish(id, .failure(.aliasLoop(query.text)))
-                return
-            }
-            name = alias
-        }
-        query.sawName = true
-        if name == query.target {
-            queries[id] = query
-            nextCandidate(id, now: now)
-        } else {
-            query.target = name
-            query.attempt = 0
-            queries[id] = query
-            ask(id, now: now)
-        }
-    }
-
-    private mutating func finish(_ id: QueryID, _ result: Result<ResolvedName, ResolveError>) {
+    mutating func finish(_ id: QueryID, _ result: Result<ResolvedName, ResolveError>) {
         queries[id] = nil
         results[id] = result
     }
 }
 
-extension DNSMessage {
-    fileprivate func addresses(of name: DNSName) -> [IPAddress] {
-        answers.compactMap { record in
-            guard case .address(let address) = record.value, record.name == name else { return nil }
-            return IPAddress(address)
-        }
-    }
-
-    fileprivate func alias(of name: DNSName) -> DNSName? {
-        for record in answers where record.name == name {
-            if case .alias(let alias) = record.value { return alias }
-        }
-        return nil
-    }
+extension Resolver.Query {
+    /// No server is left to be asked after this one.
+    var isLastAttempt: Bool { attempt + 1 >= servers.count * Resolver.patience.count }
 }

@@ -14,6 +14,7 @@ private final class Script {
     var resolver = Resolver(.seeded(1))
     var now = Instant(nanoseconds: 1_000_000_000)
     var asked: [ResolverDatagram] = []
+    var streams: [ResolverStream] = []
 
     func start(_ name: String, servers: [IPAddress] = [server1, server2], search: [String] = []) -> QueryID {
         let id = resolver.start(
@@ -26,6 +27,7 @@ private final class Script {
 
     func collect() {
         while let datagram = resolver.nextDatagram() { asked.append(datagram) }
+        while let stream = resolver.nextStream() { streams.append(stream) }
     }
 
     func answer(_ records: [DNSRecord], code: UInt8 = 0, _ change: (inout DNSMessage) -> Void = { _ in }) {
@@ -38,6 +40,15 @@ private final class Script {
     func deliver(_ message: DNSMessage, from source: Endpoint, port: UInt16) {
         let wire = bytes { try message.write(to: &$0) }
         wire.withUnsafeBytes { resolver.receive($0, from: source, port: port, now: now) }
+        collect()
+    }
+
+    func answerStream(_ records: [DNSRecord], _ change: (inout DNSMessage) -> Void = { _ in }) {
+        guard let last = streams.last else { return }
+        var message = DNSMessage(answering: last.message, records)
+        change(&message)
+        let wire = bytes { try message.write(to: &$0) }
+        wire.withUnsafeBytes { resolver.receive($0, inStreamOf: last.query, now: now) }
         collect()
     }
 
@@ -99,7 +110,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         #expect(try script.take(id)?.get().server == server2)
         id = script.start("a.b")
         let port = try #require(script.asked.last?.port)
-        script.resolver.pathFailed(port: port, now: script.now)
+        script.resolver.pathFailed(port: port, to: Endpoint(server1, 53), now: script.now)
         script.collect()
         #expect(script.asked.last?.server == server2)
         script.answer([], code: 5)
@@ -163,12 +174,133 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         #expect(throws: ResolveError.aliasLoop("x0.test")) { try script.take(endless)?.get() }
     }
 
-    @Test("a truncated answer is an error that says so")
+    @Test("a truncated answer is asked for by TCP; without one there the next server is asked")
     func truncated() throws {
         let script = Script()
-        let id = script.start("a.b", servers: [server1])
+        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
+        var id = script.start("a.b", servers: [server1, server2])
         script.answer([]) { $0.isTruncated = true }
+        #expect(script.streams.map(\.server) == [server1])
+        script.answerStream([record])
+        #expect(try script.take(id)?.get().addresses == [addressA])
+        id = script.start("a.b", servers: [server1, server2])
+        script.answer([]) { $0.isTruncated = true }
+        script.resolver.streamFailed(id, now: script.now)
+        script.collect()
+        #expect(script.asked.last?.server == server2)
+        script.answer([record])
+        #expect(try script.take(id)?.get().server == server2)
+        id = script.start("a.b", servers: [server1])
+        script.answer([]) { $0.isTruncated = true }
+        script.answerStream([record]) { $0.isTruncated = true }
         #expect(throws: ResolveError.truncated(server: server1)) { try script.take(id)?.get() }
+        id = script.start("a.b", servers: [server1])
+        script.answer([]) { $0.isTruncated = true }
+        try script.wait()
+        #expect(!script.resolver.isStreaming(id), "a connection that says nothing is given up")
+    }
+
+    @Test("an ICMP error counts only about a server that was asked, and ends no query")
+    func softErrors() throws {
+        let script = Script()
+        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))
+        var id = script.start("a.b")
+        let port = try #require(script.asked.last?.port)
+        script.resolver.pathFailed(port: port, to: Endpoint(IPAddress(10, 9, 9, 9), 53), now: script.now)
+        script.resolver.pathFailed(port: port, to: Endpoint(server1, 54), now: script.now)
+        script.collect()
+        #expect(script.asked.count == 1)
+        // A forged one makes the next server be asked; the answer of the first still counts.
+        let first = try #require(script.asked.last)
+        script.resolver.pathFailed(port: port, to: Endpoint(server1, 53), now: script.now)
+        script.collect()
+        #expect(script.asked.map(\.server) == [server1, server2])
+        script.deliver(
+            DNSMessage(answering: first.message, [record]), from: Endpoint(server1, 53), port: port)
+        #expect(try script.take(id)?.get().server == server1)
+        id = script.start("a.b", servers: [server1])
+        for _ in 0..<10 {
+            let port = try #require(script.asked.last?.port)
+            script.resolver.pathFailed(port: port, to: Endpoint(server1, 53), now: script.now)
+            script.collect()
+        }
+        #expect(script.take(id) == nil)
+        script.answer([record])
+        #expect(try script.take(id)?.get().addresses == [addressB])
+    }
+
+    @Test("a late refusal of a server that was left is no news")
+    func lateRefusal() throws {
+        let script = Script()
+        let id = script.start("a.b")
+        let first = try #require(script.asked.last)
+        try script.wait()
+        script.deliver(
+            DNSMessage(answering: first.message, [], responseCode: 2), from: Endpoint(server1, 53), port: first.port)
+        #expect(script.asked.count == 2)
+        script.answer([DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))])
+        #expect(try script.take(id)?.get().server == server2)
+    }
+
+    @Test("a chain of aliases may be as long as glibc keeps")
+    func longChain() throws {
+        let script = Script()
+        let id = script.start("x0.test")
+        var records = try (0..<Resolver.aliasLimit).map { index in
+            DNSRecord(try name("x\(index).test"), timeToLive: 1, .alias(try name("x\(index + 1).test")))
+        }
+        records.append(DNSRecord(try name("x\(Resolver.aliasLimit).test"), timeToLive: 1, .address(wireA)))
+        script.answer(records)
+        #expect(try script.take(id)?.get().addresses == [addressA])
+        #expect("\(ResolveError.aliasLoop("a"))".contains("more than 48 in a row"))
+    }
+
+    @Test("an answer too long for a datagram comes through a connection, in pieces")
+    func longAnswer() throws {
+        let pair = Pair()
+        let server = pair.b.host
+        let socket = try server.openUDP(port: 53)
+        let listener = try server.tcp.listen(on: 53)
+        let id = pair.a.host.resolve("many.test", server: addressB, now: pair.wire.now)
+        var (stream, question, answer, isAnswered) = (TCPSocketID?.none, [UInt8](), [UInt8](), false)
+        var result: Result<ResolvedName, ResolveError>?
+        pair.wire.run(for: .seconds(10)) {
+            if let (datagram, data) = server.readUDP(socket),
+                let query = data.withUnsafeBytes({ try? DNSMessage($0) })
+            {
+                var short = DNSMessage(answering: query, [])
+                short.isTruncated = true
+                try? server.send(
+                    socket, bytes { try short.write(to: &$0) }, to: datagram.source, now: pair.wire.now)
+            }
+            stream = stream ?? server.tcp.accept(listener)
+            if let stream {
+                var room = [UInt8](repeating: 0, count: 600)
+                let count = room.withUnsafeMutableBytes {
+                    server.tcp.receive(stream, into: $0, now: pair.wire.now).count
+                }
+                question += room[..<count]
+                if !isAnswered, answer.isEmpty, question.count > 2,
+                    let query = question.dropFirst(2).withUnsafeBytes({ try? DNSMessage($0) })
+                {
+                    let records = (0..<500).map { number in
+                        let address = IPv4Address(10, 1, UInt8(number / 250), UInt8(number % 250))
+                        return DNSRecord(query.questions[0].name, timeToLive: 1, .address(address))
+                    }
+                    let message = bytes { try DNSMessage(answering: query, records).write(to: &$0) }
+                    answer = [UInt8(message.count >> 8), UInt8(message.count & 255)] + message
+                }
+                // A little at a time: lengths and records are cut anywhere.
+                let sent = answer.prefix(701).withUnsafeBytes { server.tcp.send(stream, $0, now: pair.wire.now).count }
+                answer = Array(answer.dropFirst(sent))
+                isAnswered = isAnswered || sent > 0
+            }
+            result = result ?? pair.a.host.takeResolution(id)
+            return result != nil
+        }
+        #expect(try result?.get().addresses.count == 500)
+        pair.wire.run(for: .milliseconds(100))
+        #expect(pair.a.host.nameStreams.isEmpty)
     }
 
     @Test("answers of others are not heard: server, port, identifier, question, direction")
