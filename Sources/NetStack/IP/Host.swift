@@ -173,6 +173,7 @@ public final class Host {
         resolver.advance(to: now)
         sendQueries(now)
         tcp.advance(to: now)
+        advanceNameStreams(now)
         sendRefusals(now)
         hasCarried = carryLoopback(now)
     }
