@@ -182,22 +182,31 @@ struct JSONTests {
             (#"{"a":"\udc00"}"#, #"1:6: JSON parse error, \udc00 is not a valid Unicode character"#),
             (#"{"a":"\u12g4"}"#, #"1:6: JSON parse error, \u12g4 is not a valid Unicode character"#),
             (#"{"a":"\u+123"}"#, #"1:6: JSON parse error, \u+123 is not a valid Unicode character"#),
+            // The place of a duplicate is that of the end of its value.
+            (#"{"type":"user","type":"x"}"#, "1:23: JSON parse error, duplicate key"),
+            (#"{"a":1,"a":[{}]}"#, "1:15: JSON parse error, duplicate key"),
+            (#"{"abc":1,"abc"  :2}"#, "1:18: JSON parse error, duplicate key"),
+            (#"{"abc":1,"abc" 2}"#, "1:16: JSON parse error, expecting ':'"),
+            // The byte that ends a number or a word is counted twice.
+            (#"{"a":1a}"#, "1:8: JSON parse error, expected ',' or '}'"),
+            (#"{"a":0x1}"#, "1:8: JSON parse error, expected ',' or '}'"),
+            (#"{"a":1e5x}"#, "1:10: JSON parse error, expected ',' or '}'"),
+            (#"{"a":1-2}"#, "1:8: JSON parse error, expected ',' or '}'"),
+            (#"{"a":1]}"#, "1:8: JSON parse error, expected ',' or '}'"),
+            (#"{"a":12"x"}"#, "1:9: JSON parse error, expected ',' or '}'"),
+            (#"{"a":true]}"#, "1:11: JSON parse error, expected ',' or '}'"),
+            (#"{"a":true[1]}"#, "1:11: JSON parse error, expected ',' or '}'"),
+            (#"{"type":true1}"#, "1:14: JSON parse error, expected ',' or '}'"),
+            (#"{"a":true x}"#, "1:11: JSON parse error, expected ',' or '}'"),
+            (#"{"a":true"#, "1:11: JSON parse error, premature end of input"),
+            (#"{"a":1"#, "1:8: JSON parse error, premature end of input"),
+            (#"{"a":1.5.5}"#, "1:10: JSON parse error, stray '.'"),
         ])
     func sentences(_ text: String, _ said: String) { #expect(Self.complaint(text) == said) }
 
     @Test(
         "where netemu knows better than QEMU, on purpose",
         arguments: [
-            // QEMU tells the place of its value, 1:23.
-            (#"{"type":"user","type":"x"}"#, "1:16: JSON parse error, duplicate key"),
-            // QEMU tells a place one too far to the right for what follows a number or a word at once.
-            (#"{"a":1a}"#, "1:7: JSON parse error, expected ',' or '}'"),
-            (#"{"a":0x1}"#, "1:7: JSON parse error, expected ',' or '}'"),
-            (#"{"a":1e5x}"#, "1:9: JSON parse error, expected ',' or '}'"),
-            (#"{"a":1-2}"#, "1:7: JSON parse error, expected ',' or '}'"),
-            (#"{"type":true1}"#, "1:13: JSON parse error, expected ',' or '}'"),
-            (#"{"a":true[1]}"#, "1:10: JSON parse error, expected ',' or '}'"),
-            (#"{"a":1.5.5}"#, "1:9: JSON parse error, stray '.'"),
             // QEMU takes U+0000 and keeps it as C0 80.
             (#"{"a":"\u0000"}"#, #"1:6: JSON parse error, \u0000 is not a valid Unicode character"#),
             // QEMU prints the closing quote with the two digits that are there.
@@ -247,16 +256,21 @@ struct JSONTests {
         }
     }
 
-    @Test("an object has 4096 members at most, a token a mebibyte")
+    @Test("an object has 1024 members at most, a value 64 KiB and 8192 tokens: it is read in one turn")
     func sizes() {
         func object(_ count: Int) -> String { "{" + (0..<count).map { "\"\($0)\":0" }.joined(separator: ",") + "}" }
-        #expect(Self.complaint(object(4096)) == "(read)")
-        #expect(Self.complaint(object(4097)).hasSuffix("too many members of an object"))
-        #expect(Self.complaint("\"" + String(repeating: "x", count: (1 << 20) - 2) + "\"") == "(read)")
+        #expect(Self.complaint(object(1024)) == "(read)")
+        #expect(Self.complaint(object(1025)).hasSuffix("too many members of an object"))
+        #expect(Self.complaint("\"" + String(repeating: "x", count: (64 << 10) - 2) + "\"") == "(read)")
         #expect(
-            Self.complaint("[\"" + String(repeating: "x", count: 1 << 20))
-                == "1:2: JSON parse error, token size limit exceeded")
-        #expect(Self.complaint(String(repeating: "7", count: (1 << 20) + 1)).hasSuffix("token size limit exceeded"))
+            Self.complaint("[\"" + String(repeating: "x", count: 64 << 10))
+                == "1:65537: JSON parse error, token size limit exceeded")
+        #expect(Self.complaint(String(repeating: "7", count: (64 << 10) + 1)).hasSuffix("token size limit exceeded"))
+        func numbers(_ count: Int) -> String { "[" + Array(repeating: "0", count: count).joined(separator: ",") + "]" }
+        #expect(Self.complaint(numbers(4095)) == "(read)")
+        #expect(Self.complaint(numbers(4096)).hasSuffix("token count limit exceeded"))
+        // 120 kB of numbers are refused where the limit is.
+        #expect(Self.complaint(numbers(60_000)) == "1:8194: JSON parse error, token count limit exceeded")
     }
 
     @Test("nothing that is fed traps")

@@ -18,7 +18,7 @@ struct JSONToken: Equatable, Sendable {
 
 /// Splits bytes into tokens.
 struct JSONLexer: Sendable {
-    static let longestToken = 1 << 20
+    static let longestToken = JSONReader.longest
 
     private enum State: Sendable {
         case between
@@ -66,7 +66,7 @@ struct JSONLexer: Sendable {
         if case .between = state {
             try begin(byte, found)
         } else if try goOn(byte, found) {
-            try begin(byte, found)
+            try begin(byte, isLookedAtTwice: true, found)
         }
         if byte == 10 {
             line += 1
@@ -80,15 +80,21 @@ struct JSONLexer: Sendable {
     mutating func finish(_ found: (JSONToken) throws(JSONError) -> Void) throws(JSONError) {
         switch state {
         case .between: return
-        case .word: try end(.word(String(decoding: text, as: UTF8.self)), found)
+        case .word:
+            column += 1
+            try end(.word(String(decoding: text, as: UTF8.self)), found)
         case .number(let number) where number.isComplete:
+            column += 1
             try end(.number(String(decoding: text, as: UTF8.self)), found)
         case .number, .string: throw stray()
         }
     }
 
-    private mutating func begin(_ byte: UInt8, _ found: (JSONToken) throws(JSONError) -> Void) throws(JSONError) {
-        start = (line, column)
+    /// - Parameter isLookedAtTwice: the byte ended a number or a word. QEMU counts its column twice.
+    private mutating func begin(
+        _ byte: UInt8, isLookedAtTwice: Bool = false, _ found: (JSONToken) throws(JSONError) -> Void
+    ) throws(JSONError) {
+        start = (line, isLookedAtTwice ? column + 1 : column)
         text = [byte]
         switch byte {
         case 0x20, 9, 10, 13: state = .between

@@ -3,15 +3,23 @@
 /// Reads JSON values one after another out of a stream of bytes.
 public struct JSONReader: Sendable {
     static let deepest = 1024
-    /// Bytes of one value.
-    static let longest = 16 << 20
+    /// Bytes of one value. It is read within one turn of whoever reads it.
+    static let longest = 64 << 10
+    /// Tokens of one value.
+    static let mostTokens = 8192
     /// Members of one object.
-    static let mostMembers = 4096
+    static let mostMembers = 1024
 
     /// A container that is being filled.
     private enum Frame {
         case array([JSONValue])
-        case object([JSONMember], names: Set<String>, key: String?)
+        case object([JSONMember], names: Set<String>, key: JSONKey?)
+    }
+
+    /// The name of a member whose value follows.
+    private struct JSONKey {
+        let name: String
+        let isDuplicate: Bool
     }
 
     /// What may come next.
@@ -23,6 +31,7 @@ public struct JSONReader: Sendable {
     private var frames: [Frame] = []
     private var expectation = Expectation.value
     private var size = 0
+    private var tokens = 0
     private var finished: [JSONValue] = []
 
     /// Nothing read yet.
@@ -72,6 +81,8 @@ public struct JSONReader: Sendable {
     // MARK: grammar
 
     private mutating func take(_ token: JSONToken) throws(JSONError) {
+        tokens += 1
+        guard tokens <= Self.mostTokens else { throw error(token, "token count limit exceeded") }
         switch expectation {
         case .colon:
             guard token.kind == .punctuation(UInt8(ascii: ":")) else { throw error(token, "expecting ':'") }
@@ -83,14 +94,15 @@ public struct JSONReader: Sendable {
     }
 
     private mutating func takeKey(_ token: JSONToken) throws(JSONError) {
-        if expectation == .keyOrEnd, token.kind == .punctuation(UInt8(ascii: "}")) { return close() }
+        if expectation == .keyOrEnd, token.kind == .punctuation(UInt8(ascii: "}")) { return try close(token) }
         guard case .string(let raw) = token.kind, case .object(let members, var names, _)? = frames.popLast() else {
             throw error(token, "expecting key")
         }
         let key = try unescaped(raw, token)
-        guard names.insert(key).inserted else { throw error(token, "duplicate key") }
+        // Told behind its value, as QEMU does.
+        let isDuplicate = !names.insert(key).inserted
         guard members.count < Self.mostMembers else { throw error(token, "too many members of an object") }
-        frames.append(.object(members, names: names, key: key))
+        frames.append(.object(members, names: names, key: JSONKey(name: key, isDuplicate: isDuplicate)))
         expectation = .colon
     }
 
@@ -98,8 +110,8 @@ public struct JSONReader: Sendable {
         let isObject = if case .object? = frames.last { true } else { false }
         switch token.kind {
         case .punctuation(UInt8(ascii: ",")): expectation = isObject ? .key : .value
-        case .punctuation(UInt8(ascii: "}")) where isObject: close()
-        case .punctuation(UInt8(ascii: "]")) where !isObject: close()
+        case .punctuation(UInt8(ascii: "}")) where isObject: try close(token)
+        case .punctuation(UInt8(ascii: "]")) where !isObject: try close(token)
         default: throw error(token, isObject ? "expected ',' or '}'" : "expected ',' or ']'")
         }
     }
@@ -108,13 +120,13 @@ public struct JSONReader: Sendable {
         switch token.kind {
         case .punctuation(UInt8(ascii: "{")): try open(.object([], names: [], key: nil), .keyOrEnd, token)
         case .punctuation(UInt8(ascii: "[")): try open(.array([]), .valueOrEnd, token)
-        case .punctuation(UInt8(ascii: "]")) where expectation == .valueOrEnd: close()
+        case .punctuation(UInt8(ascii: "]")) where expectation == .valueOrEnd: try close(token)
         case .punctuation: throw error(token, "expecting value")
-        case .number(let text): add(.number(text))
-        case .string(let raw): add(.string(try unescaped(raw, token)))
-        case .word("true"): add(.boolean(true))
-        case .word("false"): add(.boolean(false))
-        case .word("null"): add(.null)
+        case .number(let text): try add(.number(text), token)
+        case .string(let raw): try add(.string(try unescaped(raw, token)), token)
+        case .word("true"): try add(.boolean(true), token)
+        case .word("false"): try add(.boolean(false), token)
+        case .word("null"): try add(.null, token)
         case .word(let word): throw error(token, "invalid keyword '\(word)'")
         }
     }
@@ -125,26 +137,28 @@ public struct JSONReader: Sendable {
         expectation = next
     }
 
-    private mutating func close() {
+    private mutating func close(_ token: JSONToken) throws(JSONError) {
         switch frames.removeLast() {
-        case .array(let values): add(.array(values))
-        case .object(let members, _, _): add(.object(members))
+        case .array(let values): try add(.array(values), token)
+        case .object(let members, _, _): try add(.object(members), token)
         }
     }
 
-    private mutating func add(_ value: JSONValue) {
+    /// - Parameter token: the last one of the value.
+    private mutating func add(_ value: JSONValue, _ token: JSONToken) throws(JSONError) {
         expectation = .commaOrEnd
         switch frames.popLast() {
         case .array(var values)?:
             values.append(value)
             frames.append(.array(values))
         case .object(var members, let names, let key)?:
-            members.append(JSONMember(key ?? "", value))
+            guard key?.isDuplicate != true else { throw error(token, "duplicate key") }
+            members.append(JSONMember(key?.name ?? "", value))
             frames.append(.object(members, names: names, key: nil))
         case nil:
             finished.append(value)
             expectation = .value
-            size = 0
+            (size, tokens) = (0, 0)
         }
     }
 
