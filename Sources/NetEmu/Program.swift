@@ -2,12 +2,14 @@
 
 import Glibc
 import Linux
+import Synchronization
 
 /// The netemu program.
 public enum Program {
     /// Runs netemu with `arguments` (without the program's own name); returns the exit status.
     public static func main(arguments: [String] = ProgramArguments.words) -> Int32 {
         ProcessStart.prepare()
+        MessageStyle.current.withLock { $0 = MessageStyle(askedIn: arguments) }
         do throws(OptionError) {
             switch try ConfigurationBuilder.build(arguments) {
             case .print(let text):
@@ -27,13 +29,13 @@ public enum Program {
                 return run(configuration)
             }
         } catch {
-            StandardStream.error.write(error.message + "\n")
+            for message in error.messages { StandardStream.error.tell(message + "\n") }
             return OptionScanner.asksForScript(arguments) ? 125 : 1
         }
     }
 
     private static func run(_ configuration: Configuration) -> Int32 {
-        for warning in configuration.warnings { StandardStream.error.warn(warning) }
+        for warning in configuration.warnings { StandardStream.error.say(warning.message) }
         do throws(EmulationError) {
             let setup = try ProcessSetup(configuration.process, failureStatus: configuration.failureStatus)
             defer { setup.finish() }
@@ -41,7 +43,7 @@ public enum Program {
             defer { programs.minder?.finish() }
             return try run(configuration, programs, setup)
         } catch {
-            StandardStream.error.write(error.message + "\n")
+            StandardStream.error.tell(error.message + "\n")
             return configuration.failureStatus
         }
     }

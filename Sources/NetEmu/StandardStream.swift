@@ -4,6 +4,30 @@ import Glibc
 import Linux
 import Synchronization
 
+/// What stands in front of a message.
+struct MessageStyle: Equatable, Sendable {
+    var hasTime = false
+    var guestName: String?
+
+    static let current = Mutex(MessageStyle())
+
+    /// `2026-01-02T03:04:05.678901Z NAME `, as far as asked for; UTC.
+    func prefix(at time: timespec) -> String {
+        let name = guestName.map { "\($0) " } ?? ""
+        guard hasTime else { return name }
+        var (seconds, parts) = (time.tv_sec, tm())
+        gmtime_r(&seconds, &parts)
+        func digits(_ number: Int, _ count: Int) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        }
+        let date = [(Int(parts.tm_year) + 1900, 4), (Int(parts.tm_mon) + 1, 2), (Int(parts.tm_mday), 2)].map(digits)
+        let clock = [Int(parts.tm_hour), Int(parts.tm_min), Int(parts.tm_sec)].map { digits($0, 2) }
+        return date.joined(separator: "-") + "T" + clock.joined(separator: ":")
+            + ".\(digits(Int(time.tv_nsec) / 1000, 6))Z " + name
+    }
+}
+
 /// One of the two output streams.
 struct StandardStream {
     let descriptor: CInt
@@ -64,6 +88,17 @@ struct StandardStream {
         return true
     }
 
-    func warn(_ text: String) { write("netemu: warning: \(text)\n") }
-    func say(_ text: String) { write("netemu: \(text)\n") }
+    func warn(_ text: String) { say("warning: \(text)") }
+    func say(_ text: String) { tell("netemu: \(text)\n") }
+
+    /// Whole lines; netemu's own are told in the style that was asked for.
+    func tell(_ message: String) {
+        guard message.hasPrefix("netemu: ") else {
+            write(message)
+            return
+        }
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        write(MessageStyle.current.withLock { $0.prefix(at: now) } + message)
+    }
 }

@@ -18,7 +18,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 private let idHint = "\nIdentifiers consist of letters, digits, '-', '.', '_', starting with a letter."
 private let characterDevices =
     "stdio, mon:stdio, none, null, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, chardev:ID"
-private let node = "\nWhat works today: -guest node"
+private let node = "\nLeave it out: -guest node boots without it"
 private let today = "\nWhat works today: passt, stream, vhost-user, hubport"
 private let vu = "passt,vhost-user=on"
 
@@ -123,12 +123,13 @@ private let ownTexts: [Refusal] = [
     Refusal("-nic tap,ifname=t0", "-nic tap,ifname=t0: network backend 'tap' is not supported yet" + today),
     Refusal("-net nic -net user", "-net user: network backend 'user' is not supported yet" + today),
     Refusal(
-        "-kernel vmlinuz", "-kernel vmlinuz: needs -guest uml, which is not supported yet" + node),
-    Refusal("-drive file=x", "-drive file=x: needs -guest qemu, which is not supported yet" + node),
-    Refusal("disk.img", "disk.img: a disk image needs -guest qemu, which is not supported yet" + node),
+        "-nic none -kernel vmlinuz", "-kernel vmlinuz: needs -guest uml, which is not supported yet" + node),
+    Refusal("-nic none -drive file=x", "-drive file=x: needs -guest qemu, which is not supported yet" + node),
+    Refusal("-nic none disk.img", "disk.img: a disk image needs -guest qemu, which is not supported yet" + node),
     Refusal(
-        "-incoming tcp:h:1",
-        "-incoming tcp:h:1: not supported yet\nWhat works today: a guest that starts here and is not migrated"),
+        "-nic none -incoming tcp:h:1",
+        "-incoming tcp:h:1: not supported yet\nLeave it out; what works today: a guest that starts here and is not migrated"
+    ),
     Refusal(
         "",
         "no network: QEMU's default, -net nic -net user, is not supported yet\nType: netemu -nic passt,vhost-user=on"),
@@ -140,7 +141,7 @@ private let ownTexts: [Refusal] = [
         "-monitor foo",
         "-monitor foo: 'foo' is not a valid char driver\nnetemu: -monitor foo: parse error: foo\nWhat is accepted: \(characterDevices)"
     ),
-    Refusal("-monitor pty", "-monitor pty: not supported yet\nWhat works today: \(characterDevices)"),
+    Refusal("-nic none -monitor pty", "-monitor pty: not supported yet\nWhat works today: \(characterDevices)"),
     Refusal(
         "-nic none -monitor stdio -serial stdio",
         "-serial stdio: cannot use stdio by multiple character devices\n"

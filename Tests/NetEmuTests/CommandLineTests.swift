@@ -93,7 +93,7 @@ struct CommandLineTests {
     func meaninglessOptions() throws {
         let line = "-cpu host -smp 2 -smp 4 -enable-kvm -M q35 -display none -nographic -nic none"
         #expect(
-            try Self.build(line).warnings == [
+            try Self.build(line).warnings.map(\.text) == [
                 "-cpu has no effect: netemu has no processor", "-smp has no effect: netemu has no processor",
                 "-enable-kvm has no effect: netemu has no processor", "-display has no effect: netemu has no display",
                 "-nographic has no effect: netemu has no display", "-M has no effect: netemu has no emulated board",
@@ -107,8 +107,8 @@ struct CommandLineTests {
         guard let options = (netdev.kind as? PasstKind)?.options else { throw OptionError("no passt") }
         #expect(options.vhostUser && !options.dhcp)
         #expect(
-            plan.warnings.first
-                == "-nic passt,vhost-user,nodhcp: short-form boolean option 'vhost-user' deprecated\n"
+            plan.warnings.first?.message
+                == "-nic passt,vhost-user,nodhcp: warning: short-form boolean option 'vhost-user' deprecated\n"
                 + "Please use vhost-user=on instead")
     }
 

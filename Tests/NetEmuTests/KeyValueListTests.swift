@@ -47,9 +47,10 @@ struct KeyValueListTests {
         "sizes",
         arguments: [
             ("0", 0), ("1", 1), ("1k", 1024), ("1K", 1024), ("2m", 2 << 20), ("1.5G", 3 << 29), ("0x10", 16), ("7B", 7),
-            ("15E", 15 << 60), ("16E", nil), ("-1", nil), ("+1", nil), ("", nil), ("k", nil), ("1kk", nil),
+            ("15E", 15 << 60), ("16E", nil), ("-1", nil), ("+1", 1), ("", nil), ("k", nil), ("1kk", nil),
             ("1..5k", nil),
-            ("1.", nil), ("18446744073709551616", nil), ("1.5", nil), ("0x", nil), (" 1", nil),
+            ("1.", 1), (".", nil), (".5k", 512), ("1.0B", 1), ("-0", nil), ("18446744073709551616", nil), ("1.5", nil),
+            ("0x", nil), (" 1", 1), ("1 ", nil),
         ] as [(String, UInt64?)])
     func sizes(_ text: String, _ bytes: UInt64?) { #expect(Value.plainSize(text) == bytes) }
 

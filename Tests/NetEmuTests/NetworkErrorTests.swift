@@ -282,7 +282,7 @@ private let objects: [Refusal] = [
     fault("-object memory-backend-memfd,id=m,size=1M,bogus=1", "Invalid parameter 'bogus'"),
     fault("-object memory-backend-memfd,id=m,size=foo", "Parameter 'size' expects a size value"),
     fault("-object memory-backend-memfd,id=m,size=1M,share=maybe", "Parameter 'share' expects 'on' or 'off'"),
-    fault(
+    Refusal(
         "-object memory-backend-memfd,id=m,size=0", "property 'size' of memory-backend-memfd doesn't take value '0'"),
     fault(
         "-object memory-backend-memfd,id=m,size=1M -object memory-backend-memfd,id=m,size=1M",
@@ -326,8 +326,8 @@ struct NetworkErrorTests {
     func bareWordOfObject() throws {
         let made = try CommandLineTests.build("-nodefaults -object memory-backend-memfd,id=m,size=1M,share")
         #expect(
-            made.warnings == [
-                "-object memory-backend-memfd,id=m,size=1M,share: short-form boolean option 'share' deprecated\n"
+            made.warnings.map(\.message) == [
+                "-object memory-backend-memfd,id=m,size=1M,share: warning: short-form boolean option 'share' deprecated\n"
                     + "Please use share=on instead"
             ])
     }

@@ -1,4 +1,5 @@
-// The cards of -device, -nic model= and -net nic: QEMU's names, and the properties of the one that netemu is.
+// The cards of -device, -nic model= and -net nic: QEMU's names, and which properties each has. The properties
+// themselves are in CardProperties.swift.
 
 import Virtio
 
@@ -7,7 +8,7 @@ enum CardTables {
     static let virtioModels = [
         "virtio": "virtio-net-pci", "virtio-net": "virtio-net-pci", "virtio-net-pci": "virtio-net-pci",
         "virtio-net-pci-non-transitional": "virtio-net-pci-non-transitional",
-        "virtio-net-pci-transitional": "virtio-net-pci-transitional",
+        "virtio-net-pci-transitional": "virtio-net-pci-transitional", "virtio-net-device": "virtio-net-device",
     ]
     /// The other cards of QEMU's PC machines: names only, the device is the same.
     static let otherModels = [
@@ -16,54 +17,60 @@ enum CardTables {
         "ne2k_pci", "pcnet", "rtl8139", "tulip", "usb-net", "vmxnet3",
     ]
 
-    /// A feature that a property switches off.
-    static let features: [(key: String, bits: UInt64, help: String)] = [
-        ("mrg_rxbuf", NetFeature.mergeableBuffers, "a frame may span several receive buffers"),
-        ("csum", NetFeature.checksum, "the device completes checksums of sent frames"),
-        ("guest_csum", NetFeature.guestChecksum, "the driver takes frames with incomplete checksums"),
-        ("guest_tso4", NetFeature.guestTSO4, "the driver takes large TCP segments over IPv4"),
-        ("guest_tso6", NetFeature.guestTSO6, "the driver takes large TCP segments over IPv6"),
-        ("guest_ecn", NetFeature.guestECN, "the driver takes large segments with ECN"),
-        ("guest_ufo", NetFeature.guestUFO, "the driver takes large UDP datagrams"),
-        ("host_tso4", NetFeature.hostTSO4, "the device cuts large TCP segments over IPv4"),
-        ("host_tso6", NetFeature.hostTSO6, "the device cuts large TCP segments over IPv6"),
-        ("host_ecn", NetFeature.hostECN, "the device cuts large segments with ECN"),
-        ("host_ufo", NetFeature.hostUFO, "the device cuts large UDP datagrams"),
-        ("indirect_desc", NetFeature.indirectDescriptors, "descriptors may stand in tables of their own"),
-        ("event_idx", NetFeature.eventIndex, "notifications are wanted at an index"),
-        ("status", NetFeature.status, "the device tells whether its link is up"),
-    ]
+    /// What `-device` can begin with.
+    static let drivers: [ListGrammar.Head] = (virtioModels.keys.filter { $0 != "virtio" } + otherModels).sorted().map {
+        ListGrammar.Head($0, keys(of: virtioModels[$0] ?? $0))
+    }
 
-    /// Properties of QEMU's machine, bus and migration: accepted at the value that says "as netemu is", refused otherwise.
-    static let fixed: [(key: String, value: String)] = [
-        ("packed", "off"), ("iommu_platform", "off"), ("ats", "off"), ("page-per-vq", "off"), ("mq", "off"),
-        ("rss", "off"), ("hash", "off"), ("in_order", "off"), ("queue_reset", "on"), ("any_layout", "on"),
-        ("failover", "off"), ("disable-modern", "off"),
-    ]
+    /// The properties of a model, by its type name.
+    static func keys(of model: String) -> KeyTable { tables[model] ?? KeyTable(title: model, rows: CardProperties.all) }
 
-    /// Where QEMU would put the card, and what its firmware does with it: accepted with a warning, there is neither.
-    static let places = [
-        "addr", "bus", "bootindex", "romfile", "rombar", "romsize", "multifunction", "vectors", "disable-legacy",
-        "acpi-index", "speed", "duplex",
-    ]
+    private static let tables = Dictionary(
+        uniqueKeysWithValues: Set(virtioModels.values).union(otherModels).map {
+            ($0, KeyTable(title: $0, rows: rows(of: $0)))
+        })
 
-    private static let notYet = [
-        "gso", "guest_announce", "notify_on_empty", "ctrl_vq", "ctrl_rx", "ctrl_vlan", "ctrl_rx_extra",
-        "ctrl_mac_addr", "ctrl_guest_offloads", "tx", "x-txtimer", "x-txburst", "failover_pair_id", "use-started",
-    ]
+    private static func rows(of model: String) -> [KeyRow] {
+        let common = CardProperties.all
+        switch model {
+        case "virtio-net-device": return common + CardProperties.virtio
+        case _ where model.hasPrefix("virtio"):
+            return common + CardProperties.virtio + CardProperties.pci + CardProperties.virtioOnPCI
+        case "e1000e": return common + CardProperties.pci + CardProperties.e1000 + CardProperties.e1000e
+        case _ where model.hasPrefix("e1000"): return common + CardProperties.pci + CardProperties.e1000
+        case "ne2k_isa": return common + CardProperties.isa
+        case "usb-net": return common + CardProperties.usb
+        default: return common + CardProperties.pci
+        }
+    }
 
-    static let device = KeyTable(
-        title: "virtio-net-pci",
-        rows: [
-            KeyRow("netdev", .string, "the id of the back-end"),
-            KeyRow("mac", .string, "the card's MAC address"),
-            KeyRow("host_mtu", .integer, "the MTU that the device tells its driver, 68 to 65535"),
-            KeyRow("rx_queue_size", .integer, "entries of the receive queue, 256, 512 or 1024 (default 256)"),
-            KeyRow("tx_queue_size", .integer, "entries of the transmit queue: 256"),
-        ] + features.map { KeyRow($0.key, .boolean, $0.help + " (default on)") }
-            + fixed.map { KeyRow($0.key, .boolean, "only \($0.value)") }
-            + places.map { KeyRow($0, .string, "nothing in netemu acts on it", hasEffect: false) }
-            + notYet.map { KeyRow($0, .notYet, "") })
+    /// The cards that a PC's board could make.
+    static let boardModels = drivers.compactMap { CardModel(named: $0.word) }.filter {
+        !["virtio-net-device", "ne2k_isa", "usb-net"].contains($0.name)
+    }
+
+    /// The classes of QEMU that a model is of: `-global` may name any.
+    static func classes(of model: String) -> Set<String> {
+        var classes: Set<String> = [model, "device"]
+        if model != "virtio-net-device", model != "ne2k_isa", model != "usb-net" { classes.insert("pci-device") }
+        if model.hasPrefix("virtio") { classes.formUnion(["virtio-net-device", "virtio-device"]) }
+        if model.hasPrefix("virtio-net-pci") { classes.formUnion(["virtio-pci", "virtio-net-pci-base"]) }
+        return classes
+    }
+
+    static let overview: String = {
+        let lines = drivers.map(\.word).filter { $0 != "virtio-net" }.map { name in
+            let bus =
+                switch name {
+                case "ne2k_isa": "ISA"
+                case "usb-net": "usb-bus"
+                case "virtio-net-device": "virtio-bus"
+                default: "PCI"
+                }
+            return "name \"\(name)\", bus \(bus)" + (name == "virtio-net-pci" ? ", alias \"virtio-net\"" : "")
+        }
+        return (["Network devices:"] + lines).joined(separator: "\n")
+    }()
 
     static var modelHelp: String {
         let names =

@@ -2,18 +2,18 @@
 
 extension OptionRow {
     static let mon = OptionRow(
-        "mon", "[chardev=]ID[,mode=readline]", "a monitor on a character device (may repeat)", phase: .run,
-        reads: .list(ListGrammar(implied: "chardev", keys: MonitorOption.keys))
+        "mon", "[chardev=]ID[,mode=readline]", "a monitor on a character device (may repeat)", phase: .monitor,
+        reads: .list(.checked(implied: "chardev", shared: ["id"], MonitorOption.keys, identity: .always))
     ) { builder, parsed throws(OptionError) in try builder.addMon(parsed) }
 
     static let monitor = OptionRow(
         "monitor", "stdio|unix:PATH[,server=on][,wait=off]|tcp:HOST:PORT|telnet:HOST:PORT|none",
-        "where a monitor is (may repeat)", phase: .run, reads: .word(ChardevOption.shortWords)
+        "where a monitor is (may repeat)", phase: .monitor, reads: .word(ChardevOption.shortWords)
     ) { builder, parsed throws(OptionError) in try builder.addMonitor(parsed) }
 
     static let serial = OptionRow(
         "serial", "stdio|mon:stdio|null|unix:PATH[,server=on][,wait=off]|...", "where the node's console is",
-        phase: .run, reads: .word(ChardevOption.shortWords)
+        phase: .monitor, reads: .word(ChardevOption.shortWords)
     ) { builder, parsed throws(OptionError) in try builder.addSerial(parsed) }
 }
 
@@ -26,12 +26,17 @@ enum MonitorOption {
             KeyRow("mode", .string, "readline; control is not supported yet"),
             KeyRow("pretty", .boolean, "of control mode"),
         ])
+
+    /// `-object monitor-hmp`.
+    static let objectKeys = KeyTable(
+        title: "monitor-hmp",
+        rows: [KeyRow("chardev", .string, "the id of a character device"), .only("readline", "on")],
+        isVisited: true, required: ["chardev"])
 }
 
 extension ConfigurationBuilder {
     mutating func addChardev(_ parsed: ParsedOption) throws(OptionError) {
-        let plan = try ChardevOption.plan(parsed.option.value ?? "", location: parsed.option.location)
-        try add(plan)
+        try add(try ChardevOption.plan(parsed.list, location: parsed.option.location))
     }
 
     private mutating func add(_ plan: ChardevPlan) throws(OptionError) {
@@ -60,19 +65,20 @@ extension ConfigurationBuilder {
     /// `-mon`.
     mutating func addMon(_ parsed: ParsedOption) throws(OptionError) {
         configuration.hasTerminalOption = true
-        let values = try MonitorOption.keys.read(parsed.list)
+        let values = try MonitorOption.keys.read(parsed.list.without("id"))
         guard let chardev = values.string("chardev") else { throw OptionError("Parameter 'chardev' is missing") }
         switch values.string("mode") ?? "readline" {
         case "readline": break
         case "control":
-            throw OptionError("mode=control is not supported yet", hints: ["What works today: mode=readline"])
+            throw .lack(
+                "mode=control is not supported yet", hints: ["Leave the option out; what works today: mode=readline"])
         case let mode: throw OptionError("Parameter 'mode' does not accept value '\(mode)'")
         }
         guard values.boolean("pretty") == nil else { throw OptionError("'pretty' is not compatible with HMP monitors") }
         try addMonitor(on: chardev, parsed.option.location)
     }
 
-    private mutating func addMonitor(on chardev: String, _ location: String) throws(OptionError) {
+    mutating func addMonitor(on chardev: String, _ location: String) throws(OptionError) {
         try checkUse(of: chardev)
         configuration.monitors.append(MonitorPlan(chardev: chardev, location: location))
     }

@@ -13,8 +13,14 @@ extension OptionRow {
 
 enum ChardevOption {
     static let grammar = ListGrammar(
-        implied: "backend", heads: kinds, shared: ["id"],
-        overview: "Available chardev backend types: \n" + kinds.map { "  " + $0.word }.joined(separator: "\n"))
+        implied: "backend", heads: kinds, shared: ["id"], identity: .always,
+        overview: "Available chardev backend types: \n" + kinds.map { "  " + $0.word }.joined(separator: "\n"),
+        check: { list throws(OptionError) in try checkKeys(list) })
+
+    /// Whatever the device is, each key is one of some device's.
+    private static func checkKeys(_ list: KeyValueList) throws(OptionError) {
+        for pair in list.without("backend", "id").pairs { try SetOption.check(pair.key, pair.value) }
+    }
 
     /// QEMU's other character devices.
     private static let notYet = [
@@ -22,9 +28,14 @@ enum ChardevOption {
         "pty", "qemu-vdagent", "ringbuf", "serial", "spiceport", "spicevmc", "testdev", "tty", "udp", "vc", "wctablet",
     ]
 
-    /// `-chardev`: kind and id stand in the list.
+    /// `chardev-add`.
     static func plan(_ text: String, location: String?) throws(OptionError) -> ChardevPlan {
         let list = try parsing(location) { () throws(OptionError) in try grammar.read(text) }
+        return try plan(list, location: location)
+    }
+
+    /// `-chardev`: kind and id stand in the list.
+    static func plan(_ list: KeyValueList, location: String?) throws(OptionError) -> ChardevPlan {
         guard let id = list["id"] else { throw OptionError("chardev: no id specified") }
         let name = try parsing(location) { () throws(OptionError) in try Value.identifier(id) }
         guard let kind = list["backend"] else { throw OptionError("chardev: \"\(name)\" missing backend") }
@@ -45,7 +56,7 @@ enum ChardevOption {
         guard notYet.contains(kind) else {
             return OptionError("'\(kind)' is not a valid char driver name")
         }
-        return OptionError(
+        return .lack(
             "char driver '\(kind)' is not supported yet",
             hints: ["What works today: \(kinds.map(\.word).joined(separator: ", "))"])
     }
@@ -71,8 +82,9 @@ enum ChardevOption {
     }
 
     private static func socket(_ values: CheckedValues) throws(OptionError) -> SocketChardevPlan {
-        var plan = SocketChardevPlan(address: try address(values))
-        plan.isServer = values.boolean("server") ?? false
+        let isServer = values.boolean("server") ?? false
+        var plan = SocketChardevPlan(address: SocketAddressOption.named(try address(values), isServer: isServer))
+        plan.isServer = isServer
         plan.waits = plan.isServer && values.boolean("wait") ?? true
         if values.boolean("delay") != nil, values.boolean("nodelay") != nil {
             throw OptionError("'delay' and 'nodelay' are mutually exclusive")
@@ -182,7 +194,7 @@ enum ChardevOption {
     private static func refusal(of text: String, _ consequence: String) -> OptionError {
         let head = String(text.prefix { $0 != ":" })
         if notYet.contains(head) || head == "websocket" || text.hasPrefix("/dev/") {
-            return OptionError("not supported yet", hints: ["What works today: \(shortForms)"])
+            return .lack("not supported yet", hints: ["What works today: \(shortForms)"])
         }
         return OptionError(
             "'\(text)' is not a valid char driver", consequence: consequence,

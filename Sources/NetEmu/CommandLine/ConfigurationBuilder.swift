@@ -13,7 +13,7 @@ public enum CommandLineOutcome: Sendable {
 struct ParsedOption {
     let option: ScannedOption
     /// Empty when the value is no list.
-    let list: KeyValueList
+    var list: KeyValueList
     /// Checked; nil for options whose lists name nothing.
     let id: String?
 
@@ -26,44 +26,74 @@ public struct ConfigurationBuilder {
     var configuration = Configuration()
     var backends: [MemoryBackend] = []
     var memdevs: [(id: String, location: String)] = []
+    /// `-machine memory-backend=`; the last counts.
+    var machineMemory: String?
     var isMemoryGiven = false
     var hasNetworkOption = false
     var usedNICs = 0
     /// `-monitor` options seen: they name their devices.
     var compatMonitors = 0
+    var obstacles = Obstacles()
     var random: () -> UInt8
 
     /// Checks a command line (without the program's name).
     /// - Parameter random: two-digit part of generated ids.
+    /// - Throws: everything that stands in its way (`OptionError.further`).
     public static func build(
         _ arguments: [String], random: @escaping () -> UInt8 = { UInt8.random(in: 0..<100) }
     ) throws(OptionError) -> CommandLineOutcome {
-        let options = try OptionScanner.scan(arguments)
-        if let text = try HelpText.answer(to: options) { return .print(text) }
+        let pieces = OptionScanner.pieces(of: arguments)
+        if let text = try HelpText.answer(to: pieces) { return .print(text) }
         var builder = ConfigurationBuilder(random: random)
-        for parsed in try builder.parseAll(options) {
-            do throws(OptionError) { try parsed.option.row.effect(&builder, parsed) } catch {
-                throw error.located(at: parsed.option.location)
-            }
-        }
-        try builder.finish(arguments)
+        let ordered = builder.parseAll(pieces)
+        // The machine is made behind the networks and objects, and its cards behind it.
+        let cards = ordered.firstIndex { $0.option.row.phase > .machine } ?? ordered.endIndex
+        builder.perform(ordered[..<cards])
+        builder.checkMachine(at: arguments.count)
+        builder.perform(ordered[cards...])
+        builder.finish(arguments)
+        if let error = builder.obstacles.error { throw error }
         return .run(builder.configuration)
     }
 
     init(random: @escaping () -> UInt8) { self.random = random }
 
+    private mutating func perform(_ options: ArraySlice<ParsedOption>) {
+        for parsed in options {
+            do throws(OptionError) { try parsed.option.row.effect(&self, parsed) } catch {
+                obstacles.add(error, of: parsed)
+            }
+        }
+    }
+
+    private mutating func checkMachine(at end: Int) {
+        guard obstacles.isEmpty else { return }
+        do throws(OptionError) {
+            try checkMemory()
+            try GlobalProperty.check(configuration.globals)
+        } catch { obstacles.add(error, at: end) }
+    }
+
     /// Warns, refuses and parses in typing order; returns what is to be done in order of phases.
-    private mutating func parseAll(_ options: [ScannedOption]) throws(OptionError) -> [ParsedOption] {
+    private mutating func parseAll(_ pieces: [OptionScanner.Piece]) -> [ParsedOption] {
         var parsed: [ParsedOption] = []
         var seen: Set<String> = []
-        for option in options {
-            guard try isCarriedOut(option) else { continue }
-            do {
-                let one = try parse(option)
-                if let id = one.id { try claim(id, of: option, &seen) }
-                parsed.append(one)
-            } catch {
-                throw error.located(at: option.location)
+        for piece in pieces {
+            switch piece {
+            case .fault(let error, let place): obstacles.add(error, at: place)
+            case .option(let option):
+                hasNetworkOption = hasNetworkOption || NetworkLists.options.contains(option.row.name)
+                do throws(OptionError) {
+                    guard try isCarriedOut(option) else { continue }
+                    try option.row.amends?(option, &parsed)
+                    let one = try parse(option)
+                    if let id = one.id { try claim(id, of: option, &seen) }
+                    parsed.append(one)
+                } catch {
+                    if SetOption.isConsequence(option, of: obstacles) { continue }
+                    obstacles.miss(idsIn: option.value)
+                    obstacles.add(error.located(at: option.location), at: option.place)
+                }
             }
         }
         func rank(_ one: ParsedOption) -> Int {
@@ -79,18 +109,22 @@ public struct ConfigurationBuilder {
 
     /// False when a warning was all there is to say.
     private mutating func isCarriedOut(_ option: ScannedOption) throws(OptionError) -> Bool {
-        switch option.row.meaning {
+        switch option.row.exception?(option) ?? option.row.meaning {
         case .implemented: return true
         case .meaningless(let missing):
-            let text = "-\(option.row.name) has no effect: netemu has no \(missing)"
-            if !configuration.warnings.contains(text) { configuration.warnings.append(text) }
+            warn("-\(option.row.name) has no effect: netemu has no \(missing)")
             return false
-        case .notYet(let instead): throw option.error("not supported yet", hints: [instead])
+        case .notYet(let instead): throw option.lack("not supported yet", hints: [instead])
         case .boots(let guest):
-            throw option.error(
-                "needs -guest \(guest), which is not supported yet", hints: ["What works today: -guest node"])
+            throw option.lack("needs -guest \(guest), which is not supported yet", hints: [OptionMeaning.leaveOut])
         case .refused(let why): throw option.error(why)
         }
+    }
+
+    /// Says once what changes nothing.
+    mutating func warn(_ text: String, at location: String? = nil) {
+        guard !configuration.warnings.contains(where: { $0.text == text }) else { return }
+        configuration.warnings.append(OptionWarning(text, at: location))
     }
 
     private mutating func parse(_ option: ScannedOption) throws(OptionError) -> ParsedOption {
@@ -100,13 +134,14 @@ public struct ConfigurationBuilder {
         let list = try grammar.read(option.value ?? "")
         for bare in list.bareWords {
             configuration.warnings.append(
-                "\(option.location): short-form boolean option '\(bare.key)' deprecated\nPlease use \(bare.value) instead"
-            )
+                OptionWarning(
+                    "short-form boolean option '\(bare.key)' deprecated\nPlease use \(bare.value) instead",
+                    at: option.location))
         }
-        for warning in grammar.table(of: list)?.warnings(of: list) ?? [] {
-            configuration.warnings.append("\(option.location): \(warning)")
-        }
-        return ParsedOption(option: option, list: list, id: try grammar.id(of: list))
+        for warning in grammar.table(of: list)?.warnings(of: list) ?? [] { warn(warning, at: option.location) }
+        let id = try grammar.id(of: list)
+        try grammar.check?(list)
+        return ParsedOption(option: option, list: list, id: id)
     }
 
     private func claim(_ id: String, of option: ScannedOption, _ seen: inout Set<String>) throws(OptionError) {
@@ -114,19 +149,24 @@ public struct ConfigurationBuilder {
         throw OptionError("Duplicate ID '\(id)' for \(option.row.name)")
     }
 
-    private mutating func finish(_ arguments: [String]) throws(OptionError) {
-        guard hasNetworkOption else {
-            throw OptionError(
+    /// What only the whole line can tell.
+    private mutating func finish(_ arguments: [String]) {
+        let end = arguments.count
+        if obstacles.isEmpty, hasNetworkOption {
+            do throws(OptionError) {
+                try checkFilters()
+                try checkStdio()
+            } catch { obstacles.add(error, at: end) }
+        }
+        guard !hasNetworkOption, !obstacles.hasMistake else { return }
+        let words = (["netemu", "-nic", "passt,vhost-user=on"] + arguments).map(ShellWord.quoted)
+        obstacles.add(
+            .lack(
                 "no network: QEMU's default, -net nic -net user, is not supported yet",
                 hints: [
-                    "Type: "
-                        + (["netemu", "-nic", "passt,vhost-user=on"] + arguments).map(ShellWord.quoted).joined(
-                            separator: " ")
-                ])
-        }
-        try checkMemory()
-        try checkFilters()
-        try checkStdio()
+                    obstacles.isEmpty
+                        ? "Type: " + words.joined(separator: " ") : "Add -nic passt,vhost-user=on"
+                ]), at: end)
     }
 }
 

@@ -15,7 +15,7 @@ enum FilterOption {
             KeyRow("format", .string, "pcap, or pcapng with the back-end's name and directions"),
             KeyRow("position", .string, "head, tail or id=FILTER: where it stands among the filters"),
             KeyRow("insert", .string, "before or behind that one"),
-        ])
+        ], isVisited: true, required: ["netdev", "file"])
 
     /// - Parameter list: without type and id.
     static func plan(_ list: KeyValueList, id: String, location: String?) throws(OptionError) -> FilterPlan {

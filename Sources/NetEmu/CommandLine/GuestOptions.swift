@@ -42,6 +42,6 @@ enum GuestOption {
         guard planned.contains(name) else {
             return OptionError("'\(name)' is not a kind of guest", hints: [works])
         }
-        return OptionError("guest kind '\(name)' is not supported yet", hints: [works])
+        return .lack("guest kind '\(name)' is not supported yet", hints: [works])
     }
 }

@@ -27,10 +27,13 @@ extension OptionRow {
 }
 
 enum HelpText {
-    /// The text that a command line asks for; nil when it asks for none. The first request wins.
-    static func answer(to options: [ScannedOption]) throws(OptionError) -> String? {
-        for option in options {
-            if let text = try option.row.answer(option) { return text }
+    /// The text that a command line asks for; nil when it asks for none. The first request wins; an option that does
+    /// not exist is told first.
+    static func answer(to pieces: [OptionScanner.Piece]) throws(OptionError) -> String? {
+        for case .option(let option) in pieces {
+            guard let text = try option.row.answer(option) else { continue }
+            for case .fault(let error, _) in pieces where !error.isLack { throw error }
+            return text
         }
         return nil
     }

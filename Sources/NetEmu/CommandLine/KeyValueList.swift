@@ -1,6 +1,7 @@
 // `key=value,key=value`: QEMU's option lists. A comma inside a value is written twice. Three dialects,
 // as in QEMU: `.short` (-nic, -netdev, -device, -object, -m: a bare word is a boolean that is on, a word with
-// `no` in front is off), `.strict` (-netdev stream: every key has a value, dots lead into structures) and `.json` (an object: members of members have dotted keys here, too).
+// `no` in front is off; the first `id` counts), `.strict` (-netdev stream: every key has a value, dots lead into
+// structures) and `.json` (an object: members of members have dotted keys here, too).
 
 /// A parsed list, in typing order, keys may repeat.
 public struct KeyValueList: Equatable, Sendable {
@@ -55,7 +56,7 @@ public struct KeyValueList: Equatable, Sendable {
             let key = Self.take(from: &rest, until: [UInt8(ascii: "="), UInt8(ascii: ",")], doubling: false)
             if rest.first == UInt8(ascii: "=") {
                 rest = rest.dropFirst()
-                pairs.append(Pair(key, Self.takeValue(from: &rest)))
+                add(Pair(key, Self.takeValue(from: &rest)), dialect)
             } else if isFirst, let implied {
                 // The word is a value: what was read as a key may go on after a doubled comma.
                 rest = Array(text.utf8)[...]
@@ -94,6 +95,12 @@ public struct KeyValueList: Equatable, Sendable {
         return isLetter(first) && part.utf8.allSatisfy { isLetter($0) || isDigit($0) || "-_".utf8.contains($0) }
     }
 
+    /// In the short way an id is looked for before anything else is read: the first one counts.
+    private mutating func add(_ pair: Pair, _ dialect: Dialect) {
+        guard dialect != .short || pair.key != "id" || self["id"] == nil else { return }
+        pairs.append(pair)
+    }
+
     private mutating func addBare(_ word: String, _ dialect: Dialect) throws(OptionError) {
         guard dialect != .strict else { throw OptionError("Expected '=' after parameter '\(word)'") }
         guard word != "help", word != "?" else {
@@ -102,7 +109,7 @@ public struct KeyValueList: Equatable, Sendable {
         }
         let isOff = word.utf8.count > 2 && word.hasPrefix("no")
         let pair = isOff ? Pair(String(word.dropFirst(2)), "off") : Pair(word, "on")
-        pairs.append(pair)
+        add(pair, dialect)
         bareWords.append(Pair(word, "\(pair.key)=\(pair.value)"))
     }
 
@@ -131,6 +138,13 @@ public struct KeyValueList: Equatable, Sendable {
     /// Every value of `key`, in order.
     public func all(_ key: String) -> [String] {
         pairs.filter { $0.key == key && $0.type != .emptyArray }.map(\.value)
+    }
+
+    /// The list with one more pair behind the others.
+    func adding(_ key: String, _ value: String) -> KeyValueList {
+        var list = self
+        list.pairs.append(Pair(key, value))
+        return list
     }
 
     /// The list without these keys.

@@ -41,6 +41,20 @@ struct ListGrammar: Sendable {
     var overview: String?
     /// nil: the short way, or JSON.
     var reader: Reader?
+    /// What is looked at where the option stands, before any option takes effect. What is made later is looked at then.
+    var check: (@Sendable (KeyValueList) throws(OptionError) -> Void)?
+
+    /// A list of plain keys, which are looked at where the option stands.
+    static func checked(
+        implied: String, shared: [String] = [], _ keys: KeyTable, identity: Identity = .none
+    ) -> ListGrammar {
+        var grammar = ListGrammar(implied: implied, shared: shared, keys: keys, identity: identity)
+        grammar.check = { list throws(OptionError) in
+            _ = try keys.read(
+                KeyValueList(pairs: list.pairs.filter { !shared.contains($0.key) }, dialect: list.dialect))
+        }
+        return grammar
+    }
 
     func read(_ text: String) throws(OptionError) -> KeyValueList {
         if let reader { return try reader(text) }

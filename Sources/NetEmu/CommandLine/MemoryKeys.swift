@@ -1,19 +1,21 @@
-// -m, -object, -numa and -machine as options: their keys and forms.
+// -m, -numa and -machine as options: their keys and forms.
 
 extension OptionRow {
     static let memory = OptionRow(
-        "m", "[size=]SIZE", "guest memory, in MiB without a suffix (default 128M)",
-        reads: .list(ListGrammar(implied: "size", keys: MemoryKeys.memory))
+        "m", "[size=]SIZE", "guest memory, in MiB without a suffix (default 128M)", phase: .memory,
+        reads: .list(
+            ListGrammar(
+                implied: "size", keys: MemoryKeys.memory,
+                check: { list throws(OptionError) in
+                    let values = try MemoryKeys.memory.read(list)
+                    for key in ["size", "maxmem"] {
+                        if let text = values.string(key) { _ = try Value.size(text, key: key) }
+                    }
+                }))
     ) { builder, parsed throws(OptionError) in try builder.setMemory(parsed) }
 
-    static let object = OptionRow(
-        "object", "memory-backend-memfd,id=ID,size=SIZE[,share=on] | filter-dump,id=ID,netdev=ID,file=PATH",
-        "guest memory as an object, for -numa; a capture of a back-end's frames", phase: .object,
-        reads: .list(ObjectOption.grammar)
-    ) { builder, parsed throws(OptionError) in try builder.addObject(parsed) }
-
     static let numa = OptionRow(
-        "numa", "node,memdev=ID", "use that object; the sizes must agree with -m",
+        "numa", "node,memdev=ID", "use that object; the sizes must agree with -m", phase: .machine,
         reads: .list(ListGrammar(implied: "type", heads: [ListGrammar.Head("node", MemoryKeys.numaNode)]))
     ) { builder, parsed throws(OptionError) in try builder.addNumaNode(parsed) }
 
@@ -22,38 +24,74 @@ extension OptionRow {
     static let m = machine("M", "NAME", "the same as -machine")
 
     private static func machine(_ name: String, _ argument: String, _ help: String) -> OptionRow {
-        OptionRow(name, argument, help, reads: .list(ListGrammar(implied: "type"))) {
-            builder, parsed throws(OptionError) in
-            try builder.setMachine(parsed)
-        }
+        OptionRow(
+            name, argument, help, reads: .list(ListGrammar(implied: "type")),
+            answer: { option in
+                let first = (option.value ?? "").prefix { $0 != "," }
+                guard ["help", "?", "type=help"].contains(first) else { return nil }
+                return "Supported machines are:\nnone                 netemu has no emulated board; other names are "
+                    + "taken, with a warning"
+            },
+            effect: { builder, parsed throws(OptionError) in try builder.setMachine(parsed) })
     }
 }
 
 enum MemoryKeys {
+    private static let noHotPlug = "guest memory does not grow"
     static let memory = KeyTable(
         title: "memory",
         rows: [
             KeyRow("size", .string, "guest memory"),
-            KeyRow("slots", .notYet, "What works today: -m SIZE"),
-            KeyRow("maxmem", .notYet, "What works today: -m SIZE"),
+            .ignored("slots", .unsigned, noHotPlug, usual: "0"), .ignored("maxmem", .string, noHotPlug),
         ])
-
     static let numaNode = KeyTable(
         title: "node",
         rows: [
             KeyRow("memdev", .string, "the id of a memory object"),
-            KeyRow("nodeid", .unsigned, "netemu has no processor", hasEffect: false),
-            KeyRow("cpus", .list, "netemu has no processor", hasEffect: false),
+            .ignored("nodeid", .unsigned, "netemu has no processor"),
+            .ignored("cpus", .ranges, "netemu has no processor"),
+            .ignored("initiator", .unsigned, "netemu has no processor"),
+            KeyRow("mem", .notYet, "Use -object memory-backend-memfd,… and memdev="),
         ])
 
-    static let memfd = KeyTable(
-        title: "memory-backend-memfd",
-        rows: [
-            KeyRow("size", .size, "bytes"),
-            KeyRow("share", .boolean, "let a back-end map the memory (default on)"),
+    // MARK: objects
+
+    private static let ownMemory = "guest memory is a memfd of netemu's own"
+    /// In QEMU's order.
+    private static func common(share: String) -> [KeyRow] {
+        [
+            .ignored("dump", .boolean, ownMemory, usual: "on"), .ignored("host-nodes", .ranges, ownMemory),
+            .ignored("merge", .boolean, ownMemory, usual: "on"),
+            .ignored("policy", .choice(["default", "preferred", "bind", "interleave"]), ownMemory, usual: "default"),
+            .ignored("prealloc", .boolean, ownMemory, usual: "off"),
+            .ignored("prealloc-threads", .unsigned, ownMemory, usual: "1"),
+            .ignored("prealloc-context", .string, ownMemory),
+            KeyRow("share", .boolean, "let a back-end map the memory (default \(share))"),
+            .ignored("reserve", .boolean, ownMemory, usual: "on"), KeyRow("size", .size, "bytes"),
+            .ignored("x-use-canonical-path-for-ramblock-id", .boolean, ownMemory),
         ]
-            + [
-                "dump", "host-nodes", "hugetlb", "hugetlbsize", "merge", "policy", "prealloc", "prealloc-context",
-                "prealloc-threads", "reserve", "seal", "x-use-canonical-path-for-ramblock-id",
-            ].map { KeyRow($0, .notYet, "What works today: id=, size=, share=") })
+    }
+
+    private static func table(_ type: String, share: String, _ own: [KeyRow] = []) -> KeyTable {
+        KeyTable(title: type, rows: common(share: share) + own, isVisited: true, required: ["size", "mem-path"])
+    }
+
+    static let memfd = table(
+        "memory-backend-memfd", share: "on",
+        [
+            .ignored("hugetlb", .boolean, ownMemory, usual: "off"), .ignored("hugetlbsize", .size, ownMemory),
+            .ignored("seal", .boolean, ownMemory, usual: "on"),
+        ])
+    static let ram = table("memory-backend-ram", share: "off")
+    static let shm = table("memory-backend-shm", share: "on")
+    static let file = table(
+        "memory-backend-file", share: "off",
+        [
+            .ignored("mem-path", .string, ownMemory), .ignored("align", .size, ownMemory, usual: "0"),
+            .ignored("offset", .size, ownMemory, usual: "0"),
+            .ignored("discard-data", .boolean, ownMemory, usual: "off"),
+            .ignored("pmem", .boolean, ownMemory, usual: "off"),
+            .ignored("readonly", .boolean, ownMemory, usual: "off"),
+            .ignored("rom", .choice(["on", "off", "auto"]), ownMemory, usual: "auto"),
+        ])
 }

@@ -1,25 +1,26 @@
-// -m, -object memory-backend-memfd, -numa node,memdev= and -machine memory-backend=: how much guest
+// -m, -object memory-backend-*, -numa node,memdev= and -machine memory-backend=: how much guest
 // memory there is, and that the sizes agree. QEMU's texts.
 
 extension ConfigurationBuilder {
     private static let pageSize: UInt64 = 4096
 
-    mutating func addObject(_ parsed: ParsedOption) throws(OptionError) {
-        guard let type = parsed.list["qom-type"] else { throw OptionError("Parameter 'qom-type' is missing") }
-        guard type == "memory-backend-memfd" || type == "filter-dump" else { throw ObjectOption.unknown(type) }
-        let rest = parsed.list.without("qom-type", "id")
-        guard let id = parsed.id else { throw OptionError("Parameter 'id' is missing") }
-        if type == "filter-dump" {
-            let plan = try FilterOption.plan(rest, id: id, location: parsed.option.location)
-            return configuration.filters.append(plan)
-        }
-        let values = try MemoryKeys.memfd.read(rest)
+    /// - Parameter list: without type and id.
+    mutating func addMemory(
+        _ type: String, _ keys: KeyTable, _ list: KeyValueList, id: String
+    ) throws(OptionError) {
+        let values = try keys.read(list)
         _ = try values.required("size")
+        if type == "memory-backend-file" { _ = try values.required("mem-path") }
         guard values.size("size") != 0 else {
-            throw OptionError("property 'size' of memory-backend-memfd doesn't take value '0'")
+            throw OptionError(at: "", "property 'size' of \(type) doesn't take value '0'")
         }
-        let backend = MemoryBackend(id: id, size: values.size("size") ?? 0, isShared: values.boolean("share") ?? true)
-        guard backend.size % Self.pageSize == 0 else {
+        let isShared = values.boolean("share") ?? (keys.title == "memory-backend-memfd" || type == "memory-backend-shm")
+        guard type != "memory-backend-shm" || isShared else {
+            throw OptionError(at: "", "can't create shm backend with `share=off`")
+        }
+        let backend = MemoryBackend(type: type, id: id, size: values.size("size") ?? 0, isShared: isShared)
+        // QEMU rounds the others up.
+        guard type != "memory-backend-memfd" || backend.size % Self.pageSize == 0 else {
             let aligned = backend.size / Self.pageSize * Self.pageSize &+ Self.pageSize
             throw OptionError(
                 at: nil,
@@ -40,10 +41,22 @@ extension ConfigurationBuilder {
 
     mutating func setMemory(_ parsed: ParsedOption) throws(OptionError) {
         let values = try MemoryKeys.memory.read(parsed.list)
+        // QEMU takes an empty list, and no empty size.
         guard var text = values.string("size") else { return }
-        guard let last = text.utf8.last else { throw OptionError("missing 'size' option value") }
-        if (0x30...0x39).contains(last), !text.lowercased().hasPrefix("0x") { text += "M" }
-        let size = try Value.size(text, key: "size")
+        var size = try Value.size(text, key: "size")
+        if let last = text.utf8.last, (0x30...0x39).contains(last) {
+            text += "M"
+            guard let megabytes = Value.plainSize(text) else {
+                throw OptionError(at: "", "Parameter 'memory.size' expects size")
+            }
+            size = megabytes
+        }
+        try setSize(size)
+        isMemoryGiven = true
+        try checkGrowth(values)
+    }
+
+    private mutating func setSize(_ size: UInt64) throws(OptionError) {
         let accepted = MemoryPlan.accepted
         guard accepted.contains(size) else {
             throw OptionError(
@@ -54,7 +67,30 @@ extension ConfigurationBuilder {
             throw OptionError("guest memory of \(size) bytes is not a multiple of the page size, \(Self.pageSize)")
         }
         configuration.memory.size = size
-        isMemoryGiven = true
+    }
+
+    /// slots= and maxmem=: nothing grows, but what cannot be is told.
+    private func checkGrowth(_ values: CheckedValues) throws(OptionError) {
+        let slots = values.integer("slots") ?? 0
+        guard let text = values.string("maxmem") else {
+            guard slots == 0 else { throw OptionError(at: "", "slots specified but no max-size") }
+            return
+        }
+        var most = try Value.size(text, key: "maxmem")
+        if let last = text.utf8.last, (0x30...0x39).contains(last) { most = Value.plainSize(text + "M") ?? most }
+        let size = configuration.memory.size
+        guard most >= size else {
+            throw OptionError(
+                at: "",
+                "invalid value of maxmem: maximum memory size (\(Self.hex(most))) must be at least the initial memory "
+                    + "size (\(Self.hex(size)))")
+        }
+        guard slots == 0 || most > size else {
+            throw OptionError(
+                at: "",
+                "invalid value of maxmem: memory slots were specified but maximum memory size (\(Self.hex(most))) is "
+                    + "equal to the initial memory size (\(Self.hex(size)))")
+        }
     }
 
     mutating func addNumaNode(_ parsed: ParsedOption) throws(OptionError) {
@@ -63,8 +99,7 @@ extension ConfigurationBuilder {
             guard ["dist", "cpu", "hmat-lb", "hmat-cache"].contains(type) else {
                 throw OptionError("Parameter 'type' does not accept value '\(type)'")
             }
-            configuration.warnings.append("-numa \(type) has no effect: netemu has no processor")
-            return
+            return warn("-numa \(type) has no effect: netemu has no processor")
         }
         let rest = KeyValueList(pairs: parsed.list.pairs.filter { $0.key != "type" })
         guard let memdev = try MemoryKeys.numaNode.read(rest).string("memdev") else { return }
@@ -72,15 +107,14 @@ extension ConfigurationBuilder {
     }
 
     mutating func setMachine(_ parsed: ParsedOption) throws(OptionError) {
-        if let id = parsed.list["memory-backend"] { memdevs.append((id, parsed.option.location)) }
-        let others = parsed.list.pairs.filter { $0.key != "memory-backend" }
-        if !others.isEmpty {
-            configuration.warnings.append("-\(parsed.option.row.name) has no effect: netemu has no emulated board")
-        }
+        machineMemory = parsed.list["memory-backend"] ?? machineMemory
+        guard parsed.list.pairs.contains(where: { $0.key != "memory-backend" }) else { return }
+        warn("-\(parsed.option.row.name) has no effect: netemu has no emulated board")
     }
 
     /// Joins -m with the objects, once all options are known.
     mutating func checkMemory() throws(OptionError) {
+        try useMachineMemory()
         var total: UInt64 = 0
         for (id, location) in memdevs {
             guard let backend = backends.first(where: { $0.id == id }) else {
@@ -89,13 +123,25 @@ extension ConfigurationBuilder {
             configuration.memory.backends.append(backend)
             total &+= backend.size
         }
-        guard !memdevs.isEmpty else { return }
-        guard total == configuration.memory.size else {
+        guard memdevs.isEmpty || total == configuration.memory.size else {
             throw OptionError(
                 "total memory for NUMA nodes (\(Self.hex(total))) should equal RAM size (\(Self.hex(configuration.memory.size)))",
                 hints: isMemoryGiven ? [] : ["Type -m \(Value.text(ofSize: total)): without -m the size is 128M"])
         }
-        guard configuration.memory.isShared else { return try refusePrivateMemory() }
+        try refusePrivateMemory()
+    }
+
+    /// `-machine memory-backend=`: without -m its size is the guest's.
+    private mutating func useMachineMemory() throws(OptionError) {
+        guard let id = machineMemory else { return }
+        guard let backend = backends.first(where: { $0.id == id }) else {
+            throw OptionError(at: "", "Memory backend '\(id)' not found")
+        }
+        if !isMemoryGiven { try setSize(backend.size) }
+        guard backend.size == configuration.memory.size else {
+            throw OptionError(at: "", "Machine memory size does not match the size of the memory backend")
+        }
+        configuration.memory.backends.append(backend)
     }
 
     private func refusePrivateMemory() throws(OptionError) {
@@ -104,33 +150,9 @@ extension ConfigurationBuilder {
         else { return }
         throw OptionError(
             at: netdev.location,
-            "vhost-user needs guest memory that can be shared, but memory-backend-memfd "
+            "vhost-user needs guest memory that can be shared, but \(backend.type) "
                 + "'\(backend.id)' has share=off", hints: ["Write share=on there"])
     }
 
     static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
-}
-
-enum ObjectOption {
-    private static let kinds = [
-        ListGrammar.Head("filter-dump", FilterOption.keys),
-        ListGrammar.Head("memory-backend-memfd", MemoryKeys.memfd),
-    ]
-    static let grammar = ListGrammar(
-        implied: "qom-type", heads: kinds, shared: ["id"], identity: .always,
-        overview: "List of user creatable objects:\n" + kinds.map { "  " + $0.word }.joined(separator: "\n"))
-
-    private static let known = [
-        "memory-backend-ram", "memory-backend-file", "memory-backend-memfd", "memory-backend-shm", "filter-dump",
-        "filter-mirror", "filter-redirector", "filter-rewriter", "filter-buffer", "filter-replay", "colo-compare",
-        "secret", "iothread", "rng-random", "rng-builtin", "tls-creds-x509", "tls-creds-anon", "tls-creds-psk",
-    ]
-
-    /// Why an object of `type` is not made.
-    static func unknown(_ type: String) -> OptionError {
-        guard known.contains(type) else { return OptionError("Parameter 'qom-type' does not accept value '\(type)'") }
-        return OptionError(
-            "object type '\(type)' is not supported yet",
-            hints: ["What works today: filter-dump, and memory-backend-memfd on the command line"])
-    }
 }

@@ -24,13 +24,13 @@ extension OptionRow {
         answer: NetworkLists.answer(NetworkLists.net)
     ) { builder, parsed throws(OptionError) in try builder.addLegacy(parsed) }
 
-    static let nodefaults = OptionRow("nodefaults", nil, "no default network") { builder, _ in
-        builder.hasNetworkOption = true
-    }
+    static let nodefaults = OptionRow("nodefaults", nil, "no default network") { _, _ in }
 }
 
 /// The lists of -nic, -netdev and -net.
 enum NetworkLists {
+    /// With one of these there is no default network.
+    static let options: Set<String> = ["nic", "netdev", "net", "nodefaults"]
     private static let types = NetdevKinds.names.map { ListGrammar.Head($0, NetdevKinds.keys(of: $0) ?? legacyCard) }
 
     static let nic = ListGrammar(
@@ -38,7 +38,11 @@ enum NetworkLists {
         overview: NetdevKinds.help)
     static let netdev = ListGrammar(
         implied: "type", heads: types, shared: ["id"], identity: .short, structured: .first,
-        overview: NetdevKinds.help, reader: { text throws(OptionError) in try NetdevOption.list(text) })
+        overview: NetdevKinds.help, reader: { text throws(OptionError) in try NetdevOption.list(text) },
+        // What is not read the short way is looked at when it is read.
+        check: { list throws(OptionError) in
+            if list.dialect != .short { _ = try NetdevOption.plan(list, location: nil) }
+        })
     static let net = ListGrammar(
         implied: "type",
         heads: [ListGrammar.Head("nic", legacyCard)] + types.filter { $0.word != HubPortPlan.name }, shared: ["id"],
@@ -52,9 +56,9 @@ enum NetworkLists {
             KeyRow("macaddr", .string, "the card's MAC address"),
             KeyRow("model", .string, "the card's model"),
             KeyRow("name", .string, "what the monitor calls the card"),
-            KeyRow("addr", .string, "netemu has no PCI bus", hasEffect: false),
-            KeyRow("vectors", .unsigned, "netemu has no MSI-X vectors", hasEffect: false),
-        ])
+            KeyRow("addr", .string, "netemu has no PCI bus", .noEffect(usual: nil)),
+            KeyRow("vectors", .unsigned, "netemu has no MSI-X vectors", .noEffect(usual: nil)),
+        ], isVisited: true)
 
     /// What the list asks for instead of a run: the models of cards for `model=help`, otherwise what the grammar's own
     /// `help` shows.
@@ -69,7 +73,6 @@ enum NetworkLists {
 
 extension ConfigurationBuilder {
     mutating func addNetdev(_ parsed: ParsedOption) throws(OptionError) {
-        hasNetworkOption = true
         _ = try add(try NetdevOption.plan(parsed.list, location: parsed.option.location))
     }
 
@@ -95,7 +98,6 @@ extension ConfigurationBuilder {
     }
 
     mutating func addNIC(_ parsed: ParsedOption) throws(OptionError) {
-        hasNetworkOption = true
         let type = parsed.list["type"] ?? "user"
         if type == "none" { return }
         guard usedNICs < 8 else { throw OptionError("no more on-board/default NIC slots available") }
@@ -107,6 +109,7 @@ extension ConfigurationBuilder {
         usedNICs += 1
         // q35's default is a name; on rings only a virtio card will do.
         card.model = CardModel(named: card.typedModel ?? (plan.worksOnRings ? "virtio" : "e1000e"))
+        card.settings = try settings(of: card.model)
         let netdev = try add(plan)
         try add(card, on: netdev)
     }
@@ -114,19 +117,32 @@ extension ConfigurationBuilder {
     /// The card's address of `-nic` or `-net nic`; nil when none is given.
     /// - Parameter why: what stands behind the refusal of a multicast address; QEMU explains it for one of the two only.
     private func nicMAC(_ text: String?, _ why: String = "") throws(OptionError) -> MACAddress? {
-        guard let text else { return nil }
+        guard let text, !text.isEmpty else { return nil }
         guard let mac = MACAddress(text) else { throw OptionError("invalid syntax for ethernet address") }
         guard !mac.isMulticast else { throw OptionError("NIC cannot have multicast MAC address\(why)") }
-        return mac
+        // All zeros is no address: the card gets the next free one.
+        return mac.rawValue == 0 ? nil : mac
     }
 
     mutating func addDevice(_ parsed: ParsedOption) throws(OptionError) {
-        try add(try DeviceOption.plan(parsed.list, id: parsed.id, location: parsed.option.location))
+        if let driver = parsed.list["driver"], case .ignored? = QEMUDevice(named: driver) {
+            return warn("-device \(driver) has no effect: netemu has no such device")
+        }
+        try add(
+            try DeviceOption.plan(
+                parsed.list, id: parsed.id, location: parsed.option.location, globals: configuration.globals,
+                in: configuration.topology))
+    }
+
+    /// What -global says of a card that the machine makes; its address and back-end are the option's own.
+    private func settings(of model: CardModel?) throws(OptionError) -> CardSettings {
+        guard let model else { return CardSettings() }
+        return try DeviceOption.settings(
+            CheckedValues(list: try GlobalProperty.defaults(configuration.globals, of: model)))
     }
 
     /// `-net`: a card on hub 0, or a back-end on hub 0.
     mutating func addLegacy(_ parsed: ParsedOption) throws(OptionError) {
-        hasNetworkOption = true
         guard let type = parsed.list["type"] else { throw OptionError("Parameter 'type' is missing") }
         let keys = parsed.list.without("type", "id")
         if type == "none" {
@@ -144,7 +160,10 @@ extension ConfigurationBuilder {
             return
         }
         let values = try NetworkLists.legacyCard.read(keys)
-        guard usedNICs < 8 else { throw OptionError("no more on-board/default NIC slots available") }
+        guard usedNICs < 8 else { throw OptionError("too many NICs") }
+        if let wanted = values.string("netdev"), configuration.topology.netdev(named: wanted) == nil {
+            throw OptionError("netdev '\(wanted)' not found")
+        }
         usedNICs += 1
         var card = CardPlan(
             origin: .legacy, id: parsed.id, mac: try nicMAC(values.string("macaddr"), " (odd 1st byte)"),
@@ -153,6 +172,7 @@ extension ConfigurationBuilder {
         card.netdev = values.string("netdev")
         card.name = values.string("name")
         card.model = CardModel(named: card.typedModel ?? legacyDefault(card.netdev))
+        card.settings = try settings(of: card.model)
         try add(card)
     }
 

@@ -3,7 +3,8 @@
 
 /// A command line that cannot be run.
 public struct OptionError: Error, Equatable, Sendable {
-    /// The option as the user typed it, such as `-netdev user,id=x`; nil when no single option is at fault.
+    /// The option as the user typed it, such as `-netdev user,id=x`; nil when it is not known yet, empty when no single
+    /// option is at fault.
     public let location: String?
     /// What is wrong, with the value and what is accepted.
     public let text: String
@@ -11,6 +12,10 @@ public struct OptionError: Error, Equatable, Sendable {
     public let consequence: String?
     /// Whole lines that follow the sentence: what to type instead.
     public let hints: [String]
+    /// The line is no mistake: QEMU would take it, and netemu does not have what it asks for.
+    public private(set) var isLack = false
+    /// What else stands in the way of the same command line, in typing order.
+    public internal(set) var further: [OptionError] = []
 
     /// - Parameters:
     ///   - location: the option as typed; nil where its reader does not know it.
@@ -22,21 +27,38 @@ public struct OptionError: Error, Equatable, Sendable {
         self.hints = hints
     }
 
+    /// Something that netemu does not have.
+    static func lack(at location: String? = nil, _ text: String, hints: [String] = []) -> OptionError {
+        var error = OptionError(at: location, text, hints: hints)
+        error.isLack = true
+        return error
+    }
+
     /// The same error, said of `location` unless it already names one.
     func located(at location: String) -> OptionError {
-        self.location == nil ? OptionError(at: location, text, consequence: consequence, hints: hints) : self
+        guard self.location == nil else { return self }
+        var error = OptionError(at: location, text, consequence: consequence, hints: hints)
+        error.isLack = isLack
+        error.further = further
+        return error
     }
 
     /// The same error with what does not come about because of it.
     func adding(consequence: String?) -> OptionError {
-        OptionError(at: location, text, consequence: consequence ?? self.consequence, hints: hints)
+        var error = OptionError(at: location, text, consequence: consequence ?? self.consequence, hints: hints)
+        error.isLack = isLack
+        return error
     }
 
     /// The lines for stderr, without their last line end.
-    public var message: String {
-        let place = location.map { "\($0): " } ?? ""
+    public var message: String { messages.joined(separator: "\n") }
+
+    /// One for each thing that stands in the way.
+    var messages: [String] {
+        let place = location.map { $0.isEmpty ? "" : "\($0): " } ?? ""
         let sentences = [text] + (consequence.map { [$0] } ?? [])
-        return (sentences.map { "netemu: \(place)\($0)" } + hints).joined(separator: "\n")
+        let own = (sentences.map { "netemu: \(place)\($0)" } + hints).joined(separator: "\n")
+        return [own] + further.flatMap(\.messages)
     }
 }
 

@@ -13,12 +13,15 @@ public enum OptionMeaning: Equatable, Sendable {
     case boots(guest: String)
     /// QEMU removed it, or it asks for something netemu will not do; the value says so.
     case refused(String)
+
+    /// What to do about an option that would put a system into a machine.
+    static let leaveOut = "Leave it out: -guest node boots without it"
 }
 
 /// When an option takes effect: lower phases first, typing order inside a phase.
 public enum OptionPhase: Int, Comparable, Sendable {
     /// In the order in which they take effect.
-    case setup, object, chardev, netdev, nic, net, device, run
+    case setup, chardev, memory, netdev, nic, net, object, machine, monitor, device, run
     public static func < (a: OptionPhase, b: OptionPhase) -> Bool { a.rawValue < b.rawValue }
 }
 
@@ -26,6 +29,8 @@ public enum OptionPhase: Int, Comparable, Sendable {
 public struct OptionRow: Sendable {
     typealias Effect = @Sendable (inout ConfigurationBuilder, ParsedOption) throws(OptionError) -> Void
     typealias Answer = @Sendable (ScannedOption) throws(OptionError) -> String?
+    /// Changes options that were typed before.
+    typealias Amendment = @Sendable (ScannedOption, inout [ParsedOption]) throws(OptionError) -> Void
 
     /// Without the dash.
     public let name: String
@@ -47,6 +52,10 @@ public struct OptionRow: Sendable {
     let effect: Effect
     /// The text that it asks for instead of a run; nil when it asks for none.
     let answer: Answer
+    /// What an option of QEMU means with this value, if not the usual.
+    var exception: (@Sendable (ScannedOption) -> OptionMeaning?)?
+    /// What it does to options in front of it, before any takes effect; nil for nothing.
+    var amends: Amendment?
 
     /// An option that is carried out.
     /// - Parameter argument: what stands for the value in help; nil when the option takes none.
@@ -79,7 +88,12 @@ public struct OptionRow: Sendable {
         phase = .setup
         (grammar, words, namesFile) = (nil, [], false)
         effect = { _, _ in }
-        answer = { _ in nil }
+        answer = { option in
+            guard case .meaningless(let missing) = meaning, option.value == "help" || option.value == "?" else {
+                return nil
+            }
+            return "-\(name) is accepted with a warning, whatever its value: netemu has no \(missing)"
+        }
     }
 
     /// It is carried out.

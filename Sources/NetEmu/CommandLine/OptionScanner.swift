@@ -9,35 +9,68 @@ public struct ScannedOption: Sendable {
     public let value: String?
     /// As typed: `-netdev passt,id=x`.
     public let location: String
+    /// Which word of the command line it begins with.
+    var place = 0
 
     func error(_ text: String, hints: [String] = []) -> OptionError {
         OptionError(at: location, text, hints: hints)
     }
+
+    func lack(_ text: String, hints: [String] = []) -> OptionError { .lack(at: location, text, hints: hints) }
 }
 
 /// Splits a command line into options.
 public enum OptionScanner {
+    /// What a command line consists of.
+    enum Piece {
+        case option(ScannedOption)
+        /// A word that is none, and which one.
+        case fault(OptionError, place: Int)
+    }
+
     /// - Throws: `OptionError` on an unknown option, a missing value or a word that is no option.
     public static func scan(_ arguments: [String]) throws(OptionError) -> [ScannedOption] {
         var found: [ScannedOption] = []
-        var index = 0
-        while index < arguments.count {
-            let typed = arguments[index]
-            index += 1
-            let row = try lookUp(typed)
-            guard row.argument != nil else {
-                found.append(ScannedOption(row: row, value: nil, location: typed))
-                continue
+        for piece in pieces(of: arguments) {
+            switch piece {
+            case .option(let option): found.append(option)
+            case .fault(let error, _): throw error
             }
-            guard index < arguments.count else { throw OptionError(at: typed, "requires an argument") }
-            let value = arguments[index]
-            index += 1
-            found.append(ScannedOption(row: row, value: value, location: "\(typed) \(value)"))
         }
         return found
     }
 
-    /// True when the line asks for a script, so that netemu's own failure is 125, not 1. Looks at the
+    /// Everything, in typing order.
+    static func pieces(of arguments: [String]) -> [Piece] {
+        var found: [Piece] = []
+        var index = 0
+        while index < arguments.count {
+            let place = index
+            do throws(OptionError) {
+                found.append(.option(try option(arguments, &index)))
+            } catch {
+                found.append(.fault(error, place: place))
+                // What follows an unknown option is probably its value.
+                let isOption = arguments[place].hasPrefix("-")
+                if isOption, index < arguments.count, !arguments[index].hasPrefix("-") { index += 1 }
+                if arguments[place] == "--" { break }
+            }
+        }
+        return found
+    }
+
+    private static func option(_ arguments: [String], _ index: inout Int) throws(OptionError) -> ScannedOption {
+        let (typed, place) = (arguments[index], index)
+        index += 1
+        let row = try lookUp(typed, isLast: index == arguments.count)
+        guard row.argument != nil else { return ScannedOption(row: row, value: nil, location: typed, place: place) }
+        guard index < arguments.count else { throw OptionError(at: typed, "requires an argument") }
+        let value = arguments[index]
+        index += 1
+        return ScannedOption(row: row, value: value, location: "\(typed) \(value)", place: place)
+    }
+
+    /// True when the line asks for a task, so that netemu's own failure is 125, not 1. Looks at the
     /// words only: it must answer for lines that cannot be scanned, too.
     public static func asksForScript(_ arguments: [String]) -> Bool {
         let taskKeys = GuestOption.taskKeys
@@ -45,20 +78,21 @@ public enum OptionScanner {
             let keys = value.split(separator: ",").compactMap { $0.split(separator: "=").first.map(String.init) }
             if !taskKeys.isDisjoint(with: keys) { return true }
         }
-        return arguments.contains("--")
+        // Without a command behind it there is no task.
+        return arguments.dropLast().contains("--")
     }
 
-    private static func lookUp(_ typed: String) throws(OptionError) -> OptionRow {
+    private static func lookUp(_ typed: String, isLast: Bool) throws(OptionError) -> OptionRow {
         if typed == "--" {
-            throw OptionError(
+            guard !isLast else { throw OptionError(at: "--", "a command is missing behind it") }
+            throw .lack(
                 at: "--", "running a command in a namespace is not supported yet",
                 hints: ["What works today: -guest node,run='ip addr; ping -c 1 10.0.2.2'"])
         }
         guard typed.hasPrefix("-"), typed != "-" else {
-            throw OptionError(
+            throw .lack(
                 at: typed, "a disk image needs -guest qemu, which is not supported yet",
-                hints: ["What works today: -guest node"]
-            )
+                hints: [OptionMeaning.leaveOut])
         }
         let name = String(typed.dropFirst(typed.hasPrefix("--") ? 2 : 1))
         if let row = OptionTable.row(named: name) { return row }

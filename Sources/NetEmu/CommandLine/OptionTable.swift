@@ -32,6 +32,10 @@ public enum OptionTable {
         .nodefaults,
         .machine,
         .m,
+        .set,
+        .global,
+        .msg,
+        .runWith,
     ]
 
     /// Every option, those of QEMU included.

@@ -19,22 +19,36 @@ extension OptionRow {
 
     static let runAs = OptionRow("runas", "USER|UID:GID", "become that user at the start") { builder, parsed in
         builder.configuration.process.runAs = parsed.text
+        builder.configuration.process.runAsLocation = parsed.option.location
     }
 
     static let sandbox = OptionRow(
         "sandbox", "on[,spawn=allow][,elevateprivileges=allow][,resourcecontrol=allow]",
         "drop capabilities and forbid system calls once everything is set up",
         reads: .list(
-            ListGrammar(implied: "enable", heads: [ListGrammar.Head("on", SandboxOption.keys)], alone: ["off"]))
+            ListGrammar(
+                implied: "enable", heads: [ListGrammar.Head("on", SandboxOption.keys)], alone: ["off"],
+                check: { list throws(OptionError) in _ = try SandboxOption.plan(list) }))
     ) { builder, parsed throws(OptionError) in
         builder.configuration.process.sandbox = try SandboxOption.plan(parsed.list)
     }
 
+    static let runWith = OptionRow(
+        "run-with", "user=USER|UID:GID", "the same as -runas",
+        reads: .list(.checked(implied: "", RunWithOption.keys))
+    ) { builder, parsed throws(OptionError) in
+        if let user = try RunWithOption.keys.read(parsed.list).string("user") {
+            builder.configuration.process.runAs = user
+            builder.configuration.process.runAsLocation = parsed.option.location
+        }
+    }
+
     static let guestName = OptionRow(
         "name", "[guest=]NAME", "the name of this guest",
-        reads: .list(ListGrammar(implied: "guest", keys: NameOption.keys))
+        reads: .list(.checked(implied: "guest", NameOption.keys))
     ) { builder, parsed throws(OptionError) in
-        builder.configuration.name = try NameOption.keys.read(parsed.list).string("guest")
+        let name = try NameOption.keys.read(parsed.list).string("guest")
+        builder.configuration.name = name ?? builder.configuration.name
     }
 }
 
@@ -44,7 +58,20 @@ enum NameOption {
         title: "name",
         rows: [
             KeyRow("guest", .string, "the name of this guest"),
-            KeyRow("process", .notYet, ""), KeyRow("debug-threads", .notYet, ""),
+            .ignored("process", .string, "netemu keeps its name"),
+            .ignored("debug-threads", .boolean, "netemu has one thread", usual: "on"),
+        ])
+}
+
+/// `-run-with`.
+enum RunWithOption {
+    static let keys = KeyTable(
+        title: "run-with",
+        rows: [
+            KeyRow("user", .string, "become that user at the start"),
+            .ignored("async-teardown", .boolean, "netemu's memory is gone at once", usual: "off"),
+            .only("exit-with-parent", "off"),
+            KeyRow("chroot", .notYet, "Leave it out, or use -sandbox on"),
         ])
 }
 

@@ -1,5 +1,6 @@
 // QEMU's SocketAddress out of dotted keys: `addr.type=unix,addr.path=…`.
 
+import Glibc
 import Linux
 
 extension CheckedValues {
@@ -34,13 +35,13 @@ enum SocketAddressOption {
         KeyRow("addr.host", .string, "inet: a name or an address"),
         KeyRow("addr.port", .string, "inet: a number or a service"),
         KeyRow("addr.numeric", .boolean, "inet: host and port are numbers"),
-        KeyRow("addr.to", .integer, "inet: listen at the first free port up to this one"),
+        KeyRow("addr.to", .fitting(.uint16), "inet: listen at the first free port up to this one"),
         KeyRow("addr.ipv4", .boolean, "inet: use IPv4"),
         KeyRow("addr.ipv6", .boolean, "inet: use IPv6"),
         KeyRow("addr.keep-alive", .boolean, "inet: let TCP probe a silent peer"),
-        KeyRow("addr.keep-alive-count", .integer, "inet: probes before the connection is given up"),
-        KeyRow("addr.keep-alive-idle", .integer, "inet: seconds of silence before the first probe"),
-        KeyRow("addr.keep-alive-interval", .integer, "inet: seconds between probes"),
+        KeyRow("addr.keep-alive-count", .fitting(.uint32), "inet: probes before the connection is given up"),
+        KeyRow("addr.keep-alive-idle", .fitting(.uint32), "inet: seconds of silence before the first probe"),
+        KeyRow("addr.keep-alive-interval", .fitting(.uint32), "inet: seconds between probes"),
         KeyRow("addr.mptcp", .boolean, "inet: multipath TCP"),
     ]
 
@@ -79,6 +80,15 @@ enum SocketAddressOption {
             isTight: values.boolean("addr.tight") ?? true)
     }
 
+    /// A server without a path gets one of its own, as QEMU gives it.
+    static func named(_ address: StreamAddress, isServer: Bool) -> StreamAddress {
+        guard isServer, case .unix(var place) = address, place.path.isEmpty, !place.isAbstract else { return address }
+        let directory = getenv("TMPDIR").map { String(systemText: $0) } ?? "/tmp"
+        let digits = String(UInt64.random(in: 0..<(1 << 48)), radix: 36)
+        place.path = "\(directory)/netemu-socket-\(digits)"
+        return .unix(place)
+    }
+
     private static func inet(_ keys: KeyValueList) throws(OptionError) -> InternetName {
         let values = try KeyTable(title: "inet", rows: inetAddress).read(keys)
         var name = InternetName(host: try values.required("addr.host"), port: try values.required("addr.port"))
@@ -86,29 +96,17 @@ enum SocketAddressOption {
         name.ipv4 = values.boolean("addr.ipv4")
         name.ipv6 = values.boolean("addr.ipv6")
         name.isMultipath = values.boolean("addr.mptcp") ?? false
-        name.lastPort = try values.integer("addr.to").map { value throws(OptionError) in
-            try unsigned(value, "addr.to", UInt16.self)
-        }
+        name.lastPort = values.integer("addr.to").map { UInt16(clamping: $0) }
         if values.boolean("addr.keep-alive") == true {
             name.keepAlive = KeepAlive(
-                count: try seconds(values, "addr.keep-alive-count"), idle: try seconds(values, "addr.keep-alive-idle"),
-                interval: try seconds(values, "addr.keep-alive-interval"))
+                count: number(values, "addr.keep-alive-count"), idle: number(values, "addr.keep-alive-idle"),
+                interval: number(values, "addr.keep-alive-interval"))
         }
         return name
     }
 
-    private static func seconds(_ values: CheckedValues, _ key: String) throws(OptionError) -> UInt32 {
-        try unsigned(values.integer(key) ?? 0, key, UInt32.self)
-    }
-
-    private static func unsigned<T: FixedWidthInteger>(_ value: Int64, _ key: String, _: T.Type) throws(OptionError)
-        -> T
-    {
-        guard let fitting = T(exactly: value) else {
-            throw OptionError(
-                "Parameter '\(key.dropFirst(5))' expects \(T.self == UInt16.self ? "uint16_t" : "uint32_t")")
-        }
-        return fitting
+    private static func number(_ values: CheckedValues, _ key: String) -> UInt32 {
+        UInt32(clamping: values.integer(key) ?? 0)
     }
 
     private static func descriptor(_ keys: KeyValueList) throws(OptionError) -> Int32 {

@@ -41,6 +41,6 @@ enum NetdevKinds {
             throw OptionError("network backend '\(type)' is not compiled into this binary")
         }
         guard others.contains(type) else { throw OptionError("Parameter 'type' does not accept value '\(type)'") }
-        throw OptionError("network backend '\(type)' is not supported yet", hints: [worksToday])
+        throw .lack("network backend '\(type)' is not supported yet", hints: [worksToday])
     }
 }

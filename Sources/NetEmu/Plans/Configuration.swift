@@ -29,12 +29,14 @@ public struct Configuration: Sendable {
     var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.
     public var isStopped = false
+    /// `-global`, also for cards that the monitor adds.
+    public var globals: [GlobalProperty] = []
     /// What is asked of the process itself.
     public var process = ProcessPlan()
     /// `-name`.
     public var name: String?
-    /// Said before anything starts, without `netemu: warning: `.
-    public var warnings: [String] = []
+    /// Said before anything starts.
+    public var warnings: [OptionWarning] = []
 
     /// netemu's own failure: 125 when its guest has a task, so that it is told from the task's status.
     public var failureStatus: Int32 { guest.hasTask ? 125 : 1 }
@@ -46,6 +48,22 @@ public struct Configuration: Sendable {
         for case .netdev(_, let plan) in network where plan.worksOnRings { return plan }
         return nil
     }
+}
+
+/// What is said of a command line that is carried out all the same.
+public struct OptionWarning: Equatable, Sendable {
+    /// The option as typed; nil when the text names it.
+    public let location: String?
+    /// What it is about, without its place.
+    public let text: String
+
+    init(_ text: String, at location: String? = nil) {
+        self.location = location
+        self.text = text
+    }
+
+    /// QEMU's order: place, `warning:`, text.
+    public var message: String { (location.map { "\($0): " } ?? "") + "warning: \(text)" }
 }
 
 /// One thing to make; its place among the others is in the topology.
@@ -68,8 +86,10 @@ public struct MemoryPlan: Equatable, Sendable {
     public var isShared: Bool { backends.allSatisfy(\.isShared) }
 }
 
-/// `-object memory-backend-memfd`.
+/// `-object memory-backend-*`.
 public struct MemoryBackend: Equatable, Sendable {
+    /// Which of QEMU's objects it is.
+    public let type: String
     /// By which others name it.
     public let id: String
     /// Bytes.

@@ -10,6 +10,8 @@ public struct ProcessPlan: Equatable, Sendable {
     public var logFile: String?
     /// `-runas`: a name, or UID:GID.
     public var runAs: String?
+    /// The option that says so, as typed.
+    public var runAsLocation: String?
     /// `-sandbox`; nil leaves it off.
     public var sandbox: SandboxPlan?
 

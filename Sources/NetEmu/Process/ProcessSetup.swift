@@ -27,11 +27,11 @@ final class ProcessSetup {
         if let path = plan.logFile {
             do throws(SystemError) {
                 logFile = try OutputFile.open(path, O_WRONLY | O_APPEND, mode: 0o644)
-            } catch { throw EmulationError(location: "-D \(path)", text: error.reason) }
+            } catch { throw EmulationError(text: "Error opening logfile \(path): \(error.reason)") }
         }
         guard let path = plan.pidFile else { return }
         do throws(SystemError) { pidFile = try PidFile(path) } catch {
-            throw EmulationError(location: "-pidfile \(path)", text: "cannot create PID file: \(error)")
+            throw EmulationError(text: "cannot create PID file: Could not create '\(path)': \(error.reason)")
         }
     }
 
@@ -39,14 +39,14 @@ final class ProcessSetup {
         guard let text = plan.runAs else { return }
         guard let user = ProcessUser(text) else {
             throw EmulationError(
-                location: "-runas \(text)", text: "User \"\(text)\" doesn't exist (and is not <uid>:<gid>)")
+                location: plan.runAsLocation, text: "User \"\(text)\" doesn't exist (and is not <uid>:<gid>)")
         }
         do throws(SystemError) {
             keeper = try pidFile.map { file throws(SystemError) in try PidFileKeeper(file) }
-        } catch { throw EmulationError(location: "-runas \(text)", text: "\(error)") }
+        } catch { throw EmulationError(location: plan.runAsLocation, text: "\(error)") }
         do throws(SystemError) { try user.become() } catch {
             throw EmulationError(
-                location: "-runas \(text)", text: "\(error)", hints: ["Only root may become another user"])
+                location: plan.runAsLocation, text: "\(error)", hints: ["Only root may become another user"])
         }
         // These are the former user's.
         unsetenv("XDG_RUNTIME_DIR")

@@ -8,7 +8,7 @@ struct HubPortPlan: Equatable, Sendable {
         rows: [
             KeyRow("hubid", .integer, "which hub"),
             KeyRow("netdev", .string, "the id of a back-end that hangs on the port"),
-        ])
+        ], isVisited: true, required: ["hubid"])
 
     let hub: Int32
     /// The id of a back-end that hangs on it.

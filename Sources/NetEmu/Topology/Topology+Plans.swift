@@ -60,8 +60,7 @@ extension Topology {
         if let id = plan.id, card(named: id) != nil { throw OptionError("Duplicate device ID '\(id)'") }
         var peer = CardPeer.nothing
         if let netdev = plan.netdev {
-            let property = (model.isVirtio ? "virtio-net-device" : model.name) + ".netdev"
-            peer = .netdev(try freeNetdev(netdev, property: property))
+            peer = .netdev(try freeNetdev(netdev, for: model))
         }
         return try addCard(plan.id, model: model, mac: plan.mac, peer: peer)
     }

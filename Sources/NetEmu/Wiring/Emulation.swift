@@ -39,8 +39,8 @@ final class Emulation {
                 guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: doors.voice),
             LifeCycle.Terms(configuration))
         machine = Machine(
-            name: configuration.name, memoryObjects: configuration.memory.backends.map(\.id), network: network,
-            chardevs: chardevs, run: run, life: life)
+            name: configuration.name, memoryObjects: configuration.memory.backends.map(\.id),
+            globals: configuration.globals, network: network, chardevs: chardevs, run: run, life: life)
         network.onEvent = { [unowned life] in life.networkSaid($0) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
         try makeUsers(configuration, doors.voice, on: reactor)

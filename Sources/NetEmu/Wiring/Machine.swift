@@ -7,17 +7,20 @@ package final class Machine {
     let name: String?
     /// Ids of the memory objects, which nobody can remove.
     let memoryObjects: [String]
+    /// `-global`, for cards that are added.
+    let globals: [GlobalProperty]
     let network: Network
     let chardevs: ChardevTable
     let run: RunControl
     let life: LifeCycle
 
     init(
-        name: String?, memoryObjects: [String], network: Network, chardevs: ChardevTable, run: RunControl,
-        life: LifeCycle
+        name: String?, memoryObjects: [String], globals: [GlobalProperty] = [], network: Network,
+        chardevs: ChardevTable, run: RunControl, life: LifeCycle
     ) {
         self.name = name
         self.memoryObjects = memoryObjects
+        self.globals = globals
         self.network = network
         self.chardevs = chardevs
         self.run = run

@@ -9,5 +9,5 @@ struct Voice {
     func warn(_ text: String) { write("netemu: warning: \(text)\n") }
     func say(_ text: String) { write("netemu: \(text)\n") }
 
-    static var standardError: Voice { Voice { StandardStream.error.write($0) } }
+    static var standardError: Voice { Voice { StandardStream.error.tell($0) } }
 }

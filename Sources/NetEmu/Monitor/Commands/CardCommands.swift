@@ -13,10 +13,14 @@ struct DeviceAdd: ImmediateCommand {
 
     func run(on machine: Machine) throws(EmulationError) {
         let plan = try EmulationError.wrapping { () throws(OptionError) in
-            try DeviceOption.plan(device, id: device["id"], location: nil)
+            try DeviceOption.plan(
+                device, id: try DeviceOption.grammar.id(of: device), location: nil, globals: machine.globals,
+                in: machine.network.topology)
         }
         try machine.network.add(plan)
-        for warning in CardTables.device.warnings(of: device) { machine.network.site.voice.warn(warning) }
+        for warning in DeviceOption.grammar.table(of: device)?.warnings(of: device) ?? [] {
+            machine.network.site.voice.warn(warning)
+        }
     }
 }
 

@@ -25,7 +25,9 @@ struct ObjectAdd: ImmediateCommand {
         guard let type = list["qom-type"] else { throw OptionError("Parameter 'qom-type' is missing") }
         guard let id = list["id"] else { throw OptionError("Parameter 'id' is missing") }
         guard type == "filter-dump" else { throw ObjectOption.unknown(type) }
-        return try FilterOption.plan(list.without("qom-type", "id"), id: id, location: nil)
+        let plan = try FilterOption.plan(list.without("qom-type", "id"), id: id, location: nil)
+        _ = try Value.identifier(id)
+        return plan
     }
 }
 

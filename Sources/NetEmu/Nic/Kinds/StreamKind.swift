@@ -20,10 +20,11 @@ struct StreamKind: NetdevKind {
 
     init(_ list: KeyValueList) throws(OptionError) {
         let dialect = list.dialect == .json ? list.dialect : Self.dialect
-        address = try SocketAddressOption.read(KeyValueList(pairs: list.pairs, dialect: dialect))
+        let typed = try SocketAddressOption.read(KeyValueList(pairs: list.pairs, dialect: dialect))
         let others = list.pairs.filter { !$0.key.hasPrefix("addr.") && $0.key != "addr" }
         let values = try KeyTable(title: Self.name, rows: Self.own).read(KeyValueList(pairs: others, dialect: dialect))
         isServer = values.boolean("server") ?? false
+        address = SocketAddressOption.named(typed, isServer: isServer)
         reconnect = try values.reconnect(isServer: isServer, "server mode")
     }
 

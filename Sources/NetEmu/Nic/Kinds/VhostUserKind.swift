@@ -10,7 +10,7 @@ struct VhostUserKind: NetdevKind {
         title: name,
         rows: [
             KeyRow("chardev", .string, "the id of a unix socket, in either role"),
-            KeyRow("vhostforce", .boolean, "QEMU's does nothing any more, either", hasEffect: false),
+            KeyRow("vhostforce", .boolean, "QEMU's does nothing any more, either", .noEffect(usual: "off")),
             KeyRow("queues", .integer, "queue pairs; one today"),
         ])
 
@@ -22,7 +22,7 @@ struct VhostUserKind: NetdevKind {
             throw OptionError("vhost-user number of queues must be in range [1, 1024]")
         }
         guard queues == 1 else {
-            throw OptionError("queues=\(queues) is not supported yet", hints: ["What works today: queues=1"])
+            throw .lack("queues=\(queues) is not supported yet", hints: ["What works today: queues=1"])
         }
     }
 

@@ -1,0 +1,205 @@
+// -m, -object memory-backend-*, -machine memory-backend=, -name, -run-with and -object monitor-hmp: what libvirt writes,
+// with QEMU 11.1's texts.
+
+import Glibc
+import Linux
+import Testing
+
+@testable import NetEmu
+
+@Suite("memory, names and monitors as libvirt writes them")
+struct MemoryOptionTests {
+    @Test(
+        "each memory backend with each of its keys",
+        arguments: [
+            "memory-backend-ram,id=m,size=128M,share=on,prealloc=off,merge=off,dump=off,reserve=on,prealloc-threads=1",
+            "memory-backend-ram,id=m,size=128M,policy=bind,host-nodes=0-3,x-use-canonical-path-for-ramblock-id=off",
+            #"{"qom-type":"memory-backend-ram","id":"m","size":134217728,"host-nodes":[0,1],"policy":"bind"}"#,
+            "memory-backend-file,id=m,size=128M,mem-path=/dev/shm/x,share=on,discard-data=on,align=4096,offset=0,rom=auto",
+            "memory-backend-file,id=m,size=128M,mem-path=/dev/shm/x,share=yes,pmem=off,readonly=off",
+            "memory-backend-shm,id=m,size=128M",
+            "memory-backend-memfd,id=m,size=128M,seal=off,hugetlb=on,hugetlbsize=2M",
+        ])
+    func backends(_ object: String) throws {
+        let words = ["-nic", "none", "-m", "128", "-object", object, "-machine", "q35,memory-backend=m"]
+        #expect(try CommandLineTests.build(words: words).memory.backends.map(\.id) == ["m"])
+    }
+
+    @Test("at QEMU's defaults nothing is said, elsewhere that netemu's memory is its own")
+    func warnings() throws {
+        func warned(_ keys: String) throws -> Int {
+            try CommandLineTests.build("-nodefaults -object memory-backend-memfd,id=m,size=1M,\(keys)").warnings.count
+        }
+        #expect(try warned("prealloc=off,hugetlb=off,merge=on,dump=on,reserve=on,seal=on,policy=default") == 0)
+        #expect(try warned("prealloc=on,hugetlb=on") == 2)
+    }
+
+    @Test(
+        "what cannot be",
+        arguments: [
+            ("memory-backend-ram,id=m", "Parameter 'size' is missing"),
+            ("memory-backend-ram,id=m,size=1M,mem-path=/x", "Invalid parameter 'mem-path'"),
+            ("memory-backend-ram,id=m,size=1M,policy=foo", "Parameter 'policy' does not accept value 'foo'"),
+            (
+                "memory-backend-ram,id=m,size=1M,prealloc-threads=abc",
+                "Parameter 'prealloc-threads' expects a uint64 value"
+            ),
+            (
+                "memory-backend-ram,id=m,size=1M,host-nodes=abc",
+                "Parameter 'host-nodes' expects a uint64 value or range"
+            ),
+            ("memory-backend-ram,id=m,size=-1", "Parameter 'size' expects a size value"),
+            ("memory-backend-file,id=m,size=1M", "Parameter 'mem-path' is missing"),
+            ("memory-backend-file,id=m,size=1M,mem-path=/x,rom=foo", "Parameter 'rom' does not accept value 'foo'"),
+            ("memory-backend-shm,id=m,size=1M,share=on,seal=on", "Invalid parameter 'seal'"),
+            (
+                #"{"qom-type":"memory-backend-ram","id":"m","size":1048576,"host-nodes":0}"#,
+                "Invalid parameter type for 'host-nodes', expected: array"
+            ),
+            (#"{"qom-type":"memory-backend-ram","id":"m","size":"1M"}"#, "Parameter 'size' expects uint64"),
+            ("monitor-hmp,id=m", "Parameter 'chardev' is missing"),
+            ("monitor-hmp,chardev=c", "Parameter 'id' is missing"),
+            ("monitor-hmp,id=m,chardev=c,bogus=1", "Invalid parameter 'bogus'"),
+        ])
+    func refused(_ object: String, _ text: String) {
+        #expect(
+            ObstacleTests.refused(["-nodefaults", "-object", object]).first == "netemu: -object \(object): \(text)")
+    }
+
+    @Test(
+        "what QEMU tells without the option",
+        arguments: [
+            ("-object memory-backend-ram,id=m,size=0", "property 'size' of memory-backend-ram doesn't take value '0'"),
+            ("-object memory-backend-shm,id=m,size=1M,share=off", "can't create shm backend with `share=off`"),
+            ("-machine memory-backend=zz", "Memory backend 'zz' not found"),
+            ("-M q35,memory-backend=zz", "Memory backend 'zz' not found"),
+            (
+                "-m 128 -object memory-backend-ram,id=a,size=64M -machine memory-backend=a",
+                "Machine memory size does not match the size of the memory backend"
+            ),
+            (
+                "-m 128M,maxmem=16M",
+                "invalid value of maxmem: maximum memory size (0x1000000) must be at least the initial memory size (0x8000000)"
+            ),
+            ("-m 128M,slots=2", "slots specified but no max-size"),
+            (
+                "-m 128M,maxmem=128M,slots=2",
+                "invalid value of maxmem: memory slots were specified but maximum memory size (0x8000000) is equal to "
+                    + "the initial memory size (0x8000000)"
+            ),
+            ("-m 0x4000000", "Parameter 'memory.size' expects size"),
+            ("-object monitor-hmp,id=m,chardev=nosuch", "chardev \"nosuch\" not found"),
+        ])
+    func placeless(_ line: String, _ text: String) {
+        #expect(ObstacleTests.refused(["-nodefaults"] + CommandLineErrorTests.words(line)) == ["netemu: \(text)"])
+    }
+
+    @Test("without -m the memory object of -machine says how much there is")
+    func sizeOfObject() throws {
+        let made = try CommandLineTests.build(
+            "-nic none -object memory-backend-memfd,id=a,size=64M -machine memory-backend=a")
+        #expect(made.memory.size == 64 << 20)
+    }
+
+    @Test(
+        "-m takes what C's strtod takes",
+        arguments: [
+            ("-m .5G", 512), ("-m +64M", 64), ("-m 128M,maxmem=1G", 128), ("-m size=128M,size=64M", 64),
+            ("-m 64M,slots=2,maxmem=1G", 64), ("-m 64.0M", 64),
+        ] as [(String, UInt64)])
+    func sizes(_ line: String, _ megabytes: UInt64) throws {
+        #expect(try CommandLineTests.build("-nic none " + line).memory.size == megabytes << 20)
+    }
+
+    @Test("-m with an empty list is the default, as in QEMU; an empty size is none")
+    func emptySize() throws {
+        #expect(try CommandLineTests.build(words: ["-nic", "none", "-m", ""]).memory.size == 128 << 20)
+        #expect(
+            ObstacleTests.refused(["-nic", "none", "-m", "size="]).first?.contains("expects a non-negative number")
+                == true)
+        #expect(
+            ObstacleTests.refused(["-nic", "none", "-m", "-1"]) == [
+                "netemu: -m -1: Value '-1' is out of range for parameter 'size'"
+            ])
+    }
+
+    @Test("-name takes the process's name and threads, and the last name counts")
+    func names() throws {
+        let made = try CommandLineTests.build("-nodefaults -name x,debug-threads=on -name guest=y,process=z")
+        #expect(made.name == "y")
+        #expect(made.warnings.map(\.text) == ["process= has no effect: netemu keeps its name"])
+        #expect(try CommandLineTests.build("-nodefaults -name y -name debug-threads=on").name == "y")
+        #expect(
+            ObstacleTests.refused(["-nodefaults", "-name", "x,debug-threads=maybe"]) == [
+                "netemu: -name x,debug-threads=maybe: Parameter 'debug-threads' expects 'on' or 'off'"
+            ])
+    }
+
+    @Test("-mon has an id of its own, and -object monitor-hmp is a monitor, wherever its device stands")
+    func monitors() throws {
+        #expect(
+            try CommandLineTests.build("-nodefaults -chardev null,id=c -mon chardev=c,id=monitor,mode=readline")
+                .monitors
+                .map(\.chardev) == ["c"])
+        #expect(
+            try CommandLineTests.build("-nodefaults -object monitor-hmp,id=m,chardev=c -chardev null,id=c").monitors
+                .map(\.chardev) == ["c"])
+        let twice = "-nodefaults -chardev null,id=c -chardev null,id=d -mon c,id=m -mon d,id=m"
+        #expect(
+            ObstacleTests.refused(CommandLineErrorTests.words(twice)) == [
+                "netemu: -mon d,id=m: Duplicate ID 'm' for mon"
+            ])
+        let shared =
+            "-nodefaults -chardev null,id=c -object monitor-hmp,id=m,chardev=c -object monitor-hmp,id=n,chardev=c"
+        #expect(
+            ObstacleTests.refused(CommandLineErrorTests.words(shared)).first?.hasPrefix(
+                "netemu: chardev 'c' is already in use")
+                == true)
+    }
+
+    @Test("-run-with user= is -runas")
+    func runWith() throws {
+        #expect(
+            try CommandLineTests.build("-nodefaults -run-with user=nobody,async-teardown=off").process.runAs == "nobody"
+        )
+        #expect(
+            ObstacleTests.refused(["-nodefaults", "-run-with", "bogus=on"]) == [
+                "netemu: -run-with bogus=on: Invalid parameter 'bogus'"
+            ])
+    }
+
+    @Test("more cards of -net nic than a board has: QEMU's text")
+    func tooManyCards() {
+        let words = (0..<9).flatMap { _ in ["-net", "nic"] }
+        #expect(ObstacleTests.refused(words) == ["netemu: -net nic: too many NICs"])
+    }
+
+    @Test("a server without a path gets one of its own")
+    func emptyPath() throws {
+        let paths = [try pathOfServer(), try pathOfServer()]
+        #expect(paths.allSatisfy { $0.contains("/netemu-socket-") })
+        #expect(paths[0] != paths[1])
+    }
+
+    private func pathOfServer() throws -> String {
+        let made = try CommandLineTests.build("-netdev stream,id=n,server=on,addr.type=unix,addr.path=")
+        guard case .netdev(_, let plan)? = made.network.first, let kind = plan.kind as? StreamKind else { return "" }
+        guard case .unix(let address) = kind.address else { return "" }
+        return address.path
+    }
+
+    @Test("-msg puts the time and the guest's name in front")
+    func messages() {
+        let style = MessageStyle(askedIn: ["-msg", "timestamp=on,guest-name=on", "-name", "box", "-netdev", "foo"])
+        #expect(style == MessageStyle(hasTime: true, guestName: "box"))
+        var time = timespec()
+        (time.tv_sec, time.tv_nsec) = (1_767_323_045, 678_901_234)
+        #expect(style.prefix(at: time) == "2026-01-02T03:04:05.678901Z box ")
+        #expect(MessageStyle(askedIn: ["-msg", "timestamp=on", "-msg", "timestamp=off"]) == MessageStyle())
+        #expect(MessageStyle(askedIn: ["-msg", "guest-name=on"]) == MessageStyle())
+        #expect(
+            ObstacleTests.refused(["-nodefaults", "-msg", "timestamp=maybe"]) == [
+                "netemu: -msg timestamp=maybe: Parameter 'timestamp' expects 'on' or 'off'"
+            ])
+    }
+}
