@@ -31,7 +31,10 @@ final class ProcessSetup {
         }
         guard let path = plan.pidFile else { return }
         do throws(SystemError) { pidFile = try PidFile(path) } catch {
-            throw EmulationError(text: "cannot create PID file: Could not create '\(path)': \(error.reason)")
+            let isMissing = error.call == "Cannot open pid file"
+            throw EmulationError(
+                text: "cannot create PID file: "
+                    + (isMissing ? "Could not create '\(path)': \(error.reason)" : "\(error)"))
         }
     }
 
