@@ -172,7 +172,7 @@ struct SharedDeviceTests {
         #expect(logs == [["left"], ["focus", "redraw"], []])
         shared.received([1, 120])
         #expect(exits == 1)
-        #expect(device.takeShown() == "netemu: Terminated\r\n")
+        #expect(device.takeShown() == "netemu: Terminated\n\r")
     }
 
     @Test("only the one with the focus stops the reading")
