@@ -109,6 +109,14 @@ public struct FrameView {
     /// Copies up to `room.count` bytes that start at `offset`; returns how many were there.
     @discardableResult
     public func copy(from offset: Int, into room: UnsafeMutableRawBufferPointer) -> Int {
+        // Nearly every frame is one span.
+        if segments.count == 1, let source = segments[0].baseAddress, let target = room.baseAddress,
+            UInt(bitPattern: offset) <= UInt(bitPattern: segments[0].count)
+        {
+            let count = min(room.count, segments[0].count &- offset)
+            target.copyMemory(from: source + offset, byteCount: count)
+            return count
+        }
         var done = 0
         return forEachSpan(from: offset, count: room.count) { part in
             UnsafeMutableRawBufferPointer(rebasing: room[done..<done &+ part.count]).copyMemory(from: part)
