@@ -165,7 +165,9 @@ private final class FuzzedSession {
         victim.abortAll(now: now)
         let later = now + .milliseconds(Int64(word()))
         let next = TCPLayer(seed: 3, buffers: memory, configuration: tcp.configuration)
-        do { try next.restore(from: section, now: later) } catch { abort() }
+        do { try next.restore(from: section, now: later) } catch {
+            fatalError("what was written is not read: \(error)")
+        }
         now = later
         next.paths = routes
         next.door = door

@@ -74,6 +74,17 @@ extension TestHost {
         #expect(s.tcp.status(s.id)?.unacknowledgedBytes == 0)
     }
 
+    @Test("a connection that was reset with text under way moves with the others")
+    func resetUnderWay() throws {
+        let s = TCPScript.established()
+        s.send("five hundred bytes or ten")
+        _ = s.drain()
+        s.peer(Seg([.rst, .ack], seq: 1, ack: 1))
+        #expect(s.tcp.status(s.id)?.error == .connectionReset)
+        try s.move(to: Instant(nanoseconds: 5))
+        #expect(s.tcp.status(s.id)?.error == .connectionReset)
+    }
+
     @Test("timestamps go on, and PAWS with them")
     func timestamps() throws {
         let s = TCPScript.synSent { $0.usesTimestamps = true }
