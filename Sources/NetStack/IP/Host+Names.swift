@@ -32,7 +32,14 @@ extension Host {
     /// Sends what the resolver has to ask. A server without a route fails at once and the next is
     /// asked; every failure uses up one of the query's attempts, so this ends.
     func sendQueries(_ now: Instant) {
-        defer { startNameStreams(now) }
+        // A connection that cannot be made asks the next server, by a datagram again.
+        repeat {
+            sendDatagrams(now)
+            startNameStreams(now)
+        } while !resolver.output.isEmpty
+    }
+
+    private func sendDatagrams(_ now: Instant) {
         while let query = resolver.nextDatagram() {
             let bytes = [UInt8](unsafeUninitializedCapacity: DNSMessage.maximumSize) { buffer, count in
                 var writer = ByteWriter(UnsafeMutableRawBufferPointer(buffer))

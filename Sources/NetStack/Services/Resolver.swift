@@ -238,7 +238,9 @@ struct Resolver {
         guard var query = queries[id] else { return }
         let number = UInt16.random(in: 0...UInt16.max, using: &random)
         if let place = query.servers.firstIndex(of: server) {
-            query.attempt += place - query.attempt % query.servers.count
+            // Forward to that server: attempts never become fewer, so that no server can make them endless.
+            let count = query.servers.count
+            query.attempt += (place - query.attempt % count + count) % count
         }
         query.asked = [Asked(server: server, id: number)]
         query.isStreaming = true

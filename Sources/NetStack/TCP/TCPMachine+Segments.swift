@@ -141,6 +141,11 @@ extension TCPMachine {
         }
         let listener = listener(for: key.local)
         if segment.flags.contains(.ack) {
+            if cookieSentAt != 0, let index = listener.flatMap(openListener), listeners[index].isFull {
+                // Perhaps the end of a handshake answered by cookie: whoever sent it asks again, as for a SYN.
+                counters.overflowed &+= 1
+                return
+            }
             if let listener, let slot = enterByCookie(segment, key, listener, turn) {
                 return deliver(&segment, to: slot, key, turn, &arrival)
             }
