@@ -24,6 +24,7 @@ final class RunControl {
     /// Before everything is ready nothing runs, whoever is at a monitor already; nor once netemu ends.
     var isAllowed = false
     var onEvent: ((RunEvent) -> Void)?
+    private var pausing: Pause?
 
     init(_ guest: any Guest, _ network: Network) {
         self.guest = guest
@@ -34,6 +35,7 @@ final class RunControl {
     func resume() {
         guard isAllowed, state != .running else { return }
         network.resumeCards()
+        pausing = nil
         state = .running
         guest.resume()
         onEvent?(.resumed)
@@ -41,15 +43,34 @@ final class RunControl {
 
     /// The guest stands still, and then its rings are worked on no more; `done` when both are so, or when it was
     /// resumed before that.
+    /// Whoever asks meanwhile is answered then, too.
     func pause(_ done: @escaping () -> Void) {
-        guard state == .running else { return done() }
+        guard state == .running else {
+            if let pausing { pausing.waiting.append(done) } else { done() }
+            return
+        }
         state = .paused
+        let pause = Pause(waiting: [done])
+        pausing = pause
         guest.pause { [weak self] in
-            guard let self, self.state != .running else { return done() }
+            guard let self, self.state != .running else { return pause.end() }
             self.network.suspendCards {
                 if self.state != .running { self.onEvent?(.stopped) }
-                done()
+                if self.pausing === pause { self.pausing = nil }
+                pause.end()
             }
+        }
+    }
+
+    /// One stop on its way, and who waits for it.
+    private final class Pause {
+        var waiting: [() -> Void]
+        init(waiting: [() -> Void]) { self.waiting = waiting }
+
+        func end() {
+            let waiting = waiting
+            self.waiting = []
+            for done in waiting { done() }
         }
     }
 

@@ -28,6 +28,32 @@ struct RunControlTests {
         #expect(script.runEvents == [.resumed, .stopped, .resumed])
     }
 
+    @Test("a second stop is answered when the first one is, not before")
+    func twice() throws {
+        let script = try Self.script()
+        script.guest.isSlow = true
+        var answers = 0
+        for _ in 0..<2 { script.run.pause { answers += 1 } }
+        #expect(answers == 0)
+        script.guest.catchUp()
+        #expect(answers == 2)
+        script.run.pause { answers += 1 }
+        #expect(answers == 3 && script.guest.log == ["resume", "pause"])
+    }
+
+    @Test("a stop behind a cont that came in between is a stop of its own")
+    func stopContStop() throws {
+        let script = try Self.script()
+        script.guest.isSlow = true
+        var answers: [Int] = []
+        script.run.pause { answers.append(1) }
+        script.run.resume()
+        script.run.pause { answers.append(2) }
+        script.guest.catchUp()
+        #expect(answers == [1, 2] && script.card("d0")?.isSuspended == true)
+        #expect(script.guest.log == ["resume", "pause", "resume", "pause"])
+    }
+
     @Test("a guest that goes on before it stood still keeps its cards moving, and stop is answered all the same")
     func resumedEarly() throws {
         let script = try Self.script()
