@@ -68,7 +68,9 @@ struct StandardStream {
     /// A pipe that has room takes PIPE_BUF bytes at once.
     private func hasRoom(milliseconds: CInt) -> Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        return poll(&waiting, 1, milliseconds) > 0
+        var result = poll(&waiting, 1, milliseconds)
+        while result < 0, errno == EINTR { result = poll(&waiting, 1, milliseconds) }
+        return result > 0
     }
 
     @discardableResult

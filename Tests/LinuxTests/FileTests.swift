@@ -6,6 +6,15 @@ import Testing
 
 @Suite("files, directories, terminals")
 struct FileTests {
+    @Test("a device or a pipe in a pid file's place is an error and stays what it is")
+    func pidFileOfAnotherKind() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/fifo"
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(throws: SystemError.self) { try PidFile(path) }
+        #expect(scratch.entries == ["fifo"])
+    }
+
     @Test("a run-time directory is private, named after its owner, and goes with all that is in it but nothing else")
     func runtimeDirectory() throws {
         let scratch = try Scratch()

@@ -23,6 +23,10 @@ public final class PidFile {
         guard fcntl(file.raw, F_SETLK, &lock) == 0 else { throw SystemError(call: "Cannot lock pid file", code: errno) }
         var status = stat()
         guard fstat(file.raw, &status) == 0 else { throw SystemError(call: "Cannot read pid file", code: errno) }
+        // A device or a pipe is no file of ours: it is neither written to nor removed.
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError(call: "Cannot truncate pid file", code: EINVAL)
+        }
         identity = (UInt(status.st_dev), UInt(status.st_ino))
         do throws(SystemError) { try write() } catch {
             remove()

@@ -37,12 +37,19 @@ final class ScriptFile {
         } catch { finish(.failure(error)) }
     }
 
-    /// Standard input is what it is: to open its name again fails for a socket, and goes back to the start of a file.
+    /// The descriptor that `path` names, as `/dev/stdin` and a shell's `<(…)` do.
+    private var inherited: CInt? {
+        if path == "/dev/stdin" { return 0 }
+        let folder = ["/dev/fd/", "/proc/self/fd/"].first { path.hasPrefix($0) }
+        return folder.flatMap { CInt(path.dropFirst($0.utf8.count)) }
+    }
+
+    /// An open descriptor is what it is: to open its name again fails for a socket and in the sandbox, and goes back to
+    /// the start of a file.
     private func open() throws(SystemError) -> FileDescriptor {
-        let isStandard = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(path)
         let raw =
-            isStandard
-            ? fcntl(0, F_DUPFD_CLOEXEC, 3) : Glibc.open(path.systemPath, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+            inherited.map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
+            ?? Glibc.open(path.systemPath, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         guard raw >= 0 else { throw SystemError(call: "open", code: errno, subject: path) }
         var status = stat()
         if fstat(raw, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
