@@ -109,6 +109,8 @@ extension TCPConnection {
         guard timers.retransmission == .timeout, roundTrip.backOff > 0 else { return }
         roundTrip.endBackOff()
         timers.retransmitAt = turn.now
+        // What went unanswered on the old path says nothing of the new one: a link that flaps ends no connection.
+        if isSynchronized { timers.retries = 0 }
     }
 
     /// RFC 9293, 3.9.2.2 and RFC 5927, 5: an error about a segment in flight.

@@ -46,11 +46,19 @@ extension TCPConnection {
         if let plan = dataPlan(limit: limit, turn) { return plan }
         if pending.contains(.windowProbe), let plan = windowProbePlan() { return plan }
         if pending.contains(.keepAlive) {
-            pending.remove(.keepAlive)
-            return TCPPlan(sequence: send.una + -1, flags: .ack)
+            return keepAlivePlan()
         }
         guard pending.contains(.ack) else { return nil }
         return TCPPlan(sequence: send.next, flags: .ack)
+    }
+
+    /// RFC 1122, 4.2.3.6. With text under way it is the last octet of it, which a peer answers whether it has all of
+    /// that or not.
+    private mutating func keepAlivePlan() -> TCPPlan {
+        pending.remove(.keepAlive)
+        let text = min(send.highest - send.una, send.queued)
+        guard text > 0 else { return TCPPlan(sequence: send.una + -1, flags: .ack) }
+        return TCPPlan(sequence: send.una + (text - 1), flags: .ack, offset: text - 1, count: 1)
     }
 
     private mutating func synPlan(_ turn: TCPTurn) -> TCPPlan? {

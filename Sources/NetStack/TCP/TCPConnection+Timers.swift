@@ -60,6 +60,9 @@ extension TCPConnection {
                 isFirst: timers.retries == 1)
             pending.remove(.first)
             send.next = send.una
+            // The peer may have more than it is known to, its last ACKs lost, and be silent about what is old (passt is):
+            // the last octet that was sent is answered.
+            if timers.retries > 2 { pending.insert(.keepAlive) }
         }
         armTimeout(turn)
     }

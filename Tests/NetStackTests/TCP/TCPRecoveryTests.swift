@@ -108,11 +108,28 @@ import Testing
             s.wait(milliseconds - 1)
             s.expectNothing()
             s.wait(1)
-            s.expect(Seg([.ack, .psh], seq: 1, ack: 1, "x"))
+            // From the third one on the peer is asked, too, whether it has everything.
+            let again = Seg([.ack, .psh], seq: 1, ack: 1, "x")
+            if milliseconds < 800 { s.expect(again) } else { s.expect(again, Seg(.ack, seq: 1, ack: 1, "x")) }
         }
         s.wait(3200)
         s.expectNothing()
         #expect(s.error == .timedOut)
+    }
+
+    @Test("a peer whose last ACKs were lost and who is silent about old text is asked at the end of it")
+    func silentAboutOldText() {
+        let s = TCPScript.established()
+        s.send("abc")
+        _ = s.drain()
+        s.wait(200)
+        _ = s.drain()
+        s.wait(400)
+        _ = s.drain()
+        s.wait(800)
+        s.expect(Seg([.ack, .psh], seq: 1, ack: 1, "abc"), Seg(.ack, seq: 3, ack: 1, "c"))
+        s.peer(Seg(.ack, seq: 1, ack: 4))
+        #expect(s.tcp.status(s.id)?.unacknowledgedBytes == 0)
     }
 
     @Test("RFC 6298 3 (Karn): an acknowledgement of a segment sent twice is no sample, and ends the back-off")
@@ -341,6 +358,17 @@ import Testing
         s.tcp.pathsChanged(now: s.now)
         s.wait(0)
         #expect(s.drain().map(\.text.count) == [560])
+    }
+
+    @Test("a path that comes and goes ends no connection, however often")
+    func flappingPath() {
+        let s = flying(1)
+        for _ in 0..<40 {
+            _ = s.drain()
+            s.wait(250)
+            s.tcp.pathsChanged(now: s.now)
+        }
+        #expect(s.error == nil)
     }
 
     @Test("what waits follows its route to another interface")
