@@ -15,6 +15,7 @@ final class SocketDevice: CharacterDevice {
     private var client: SharedDescriptor?
     private var input: InputPort?
     private var output: OutputPort?
+    private let voice: Voice
     private var telnet: TelnetFilter?
     private var request = RequestLine()
     /// The client types no more: it is left when it has been given all that was said until then.
@@ -32,6 +33,7 @@ final class SocketDevice: CharacterDevice {
         self.id = id
         self.plan = plan
         self.reactor = reactor
+        self.voice = voice
         warnings = LimitedWarnings(on: reactor, say: voice.warn)
         endpoint = StreamEndpoint(
             plan.address, plan.isServer ? .server : .client(reconnect: plan.reconnect), on: reactor)
@@ -138,7 +140,7 @@ final class SocketDevice: CharacterDevice {
     private func tell(_ failure: StreamFailure) {
         guard endpoint.state == .waiting, !hasToldFailure else { return }
         hasToldFailure = true
-        StandardStream.error.say("Unable to connect character device \(id): \(failure.sentence(at: plan.address))")
+        voice.say("Unable to connect character device \(id): \(failure.sentence(at: plan.address))")
     }
 
     private func serve(_ socket: SharedDescriptor) {

@@ -15,8 +15,10 @@ struct Greeting {
     init(_ configuration: Configuration, at input: StandardStream.Input) {
         let running = Self.running(configuration)
         if configuration.sharesTerminal {
-            let tools = configuration.console == nil ? "" : " Type help for the node's tools;"
-            banner = "netemu: \(running).\(tools) Ctrl-A c changes to the monitor, Ctrl-A x ends netemu"
+            let keys = "Ctrl-A c changes to the monitor, Ctrl-A x ends netemu"
+            banner =
+                configuration.console != nil
+                ? "netemu: \(running). Type help for the node's tools; \(keys)" : "netemu: \(running). quit ends netemu"
         } else if configuration.isUnattended, !configuration.readsPipe {
             let leave = input == .terminal ? "Ctrl-C" : "kill \(getpid())"
             remarks = [

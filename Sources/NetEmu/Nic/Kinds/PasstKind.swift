@@ -1,6 +1,7 @@
 // `-netdev passt`: its keys, the launcher's options that they become, the program, what is made of both. What the
 // words mean is passt's to say; the process is PasstLauncher's.
 
+import Glibc
 import Linux
 import PasstLauncher
 
@@ -12,10 +13,19 @@ struct PasstKind: NetdevKind {
     init(_ list: KeyValueList) throws(OptionError) { options = PasstOptions(try Self.keys.read(list)) }
 
     var worksOnRings: Bool { options.vhostUser }
-    var withholdsAddress: String? { !options.ipv4 ? "ipv4=off" : !options.dhcp ? "dhcp=off" : nil }
+    /// With both families off passt goes on with both.
+    var withholdsAddress: String? {
+        !options.ipv4 && options.ipv6 ? "ipv4=off" : !options.dhcp ? "dhcp=off" : nil
+    }
 
+    /// passt runs in the run-time directory, which is removed: the path is a whole one.
     static func insteadOfCapture(_ file: String) -> [String] {
-        ["passt captures itself: param=--pcap,param=\(file)"]
+        var whole = file
+        if !file.hasPrefix("/"), let here = getcwd(nil, 0) {
+            whole = String(cString: here) + "/" + file
+            free(here)
+        }
+        return ["passt captures itself: param=--pcap,param=\(whole)"]
     }
 
     static var programsOfMonitor: [MindedProgram] { (try? PasstProgram(nil)).map { [$0.minded] } ?? [] }
