@@ -37,13 +37,13 @@ gates: ## instructions per frame, segment and message against Tests/SpeedGates
 fuzz: ## every fuzz target for 60 s with its corpus (SECONDS_EACH=60)
 	@scripts/fuzz $(or $(SECONDS_EACH),60)
 
-# netemu-repair's filter kills what a sanitizer calls, and a sanitizer's memory is not the program's. ThreadSanitizer has a
-# thread of its own from the start: no minder is forked beside it by a daemon.
+# netemu-repair's filter kills what a sanitizer calls, a sanitizer needs /proc, and its memory is not the program's.
+# ThreadSanitizer has a thread of its own from the start: no minder is forked beside it by a daemon.
 sanitize: ## the tests under AddressSanitizer, then under ThreadSanitizer
 	ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan \
-	  --skip RepairHelperTests --skip signalsToMinder
+	  --skip RepairHelperTests --skip signalsToMinder --skip ithoutProc
 	swift test --sanitize=thread --scratch-path .build-tsan --skip RepairHelperTests --skip signalsToMinder \
-	  --skip MinderTests/impossible --skip ProcessTests/daemon --skip ProcessTests/failingDaemon
+	  --skip ithoutProc --skip MinderTests/impossible --skip ProcessTests/daemon --skip ProcessTests/failingDaemon
 
 install: release ## binaries, man pages and completion below $(DESTDIR)$(PREFIX)
 	swift build --configuration release --product netemu-repair --scratch-path .build-static -Xswiftc -static-executable
