@@ -9,6 +9,13 @@ import Testing
 struct KeyValueListTests {
     typealias Pair = KeyValueList.Pair
 
+    @Test("a comma in front of a combining mark is doubled like any other")
+    func combiningMark() throws {
+        let list = try KeyValueList(parsing: "a=b,,\u{317}c", implied: nil)
+        #expect(list.pairs.count == 1)
+        #expect(try KeyValueList(parsing: list.text, implied: nil).pairs == list.pairs)
+    }
+
     @Test("a first bare word is the implied key, a doubled comma is a comma")
     func shapes() throws {
         let list = try KeyValueList(parsing: "passt,param=a,,b,param==,quiet=off", implied: "type")

@@ -213,7 +213,9 @@ public struct KeyValueList: Equatable, Sendable {
     /// The list as text that parses to the same list.
     public var text: String {
         pairs.map { pair in
-            "\(pair.key)=" + pair.value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+            // Bytes, not characters: a combining mark behind a comma joins it.
+            let value = pair.value.utf8.flatMap { $0 == 0x2c ? [0x2c, 0x2c] : [$0] }
+            return "\(pair.key)=" + String(decoding: value, as: UTF8.self)
         }.joined(separator: ",")
     }
 }
