@@ -136,17 +136,7 @@ extension TestHost {
     @Test(
         "each state moves", arguments: TCPState.allCases.filter { $0 != .listen && $0 != .synReceived })
     func states(state: TCPState) throws {
-        let s: TCPScript =
-            switch state {
-            case .synSent: .synSent()
-            case .finWait1: .finWait1()
-            case .finWait2: .finWait2()
-            case .closeWait: .closeWait()
-            case .closing: .closing()
-            case .lastAck: .lastAck()
-            case .timeWait: .timeWait()
-            default: .established()
-            }
+        let s = TCPClosingTests.script(in: state)
         if state == .closed {
             s.peer(Seg(.ack, seq: 1, ack: 1, "last words"))
             s.peer(Seg(.rst, seq: 11))
