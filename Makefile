@@ -41,9 +41,10 @@ fuzz: ## every fuzz target for 60 s with its corpus (SECONDS_EACH=60)
 # ThreadSanitizer has a thread of its own from the start: no minder is forked beside it by a daemon.
 sanitize: ## the tests under AddressSanitizer, then under ThreadSanitizer
 	ASAN_OPTIONS=detect_leaks=0 swift test --sanitize=address --scratch-path .build-asan \
-	  --skip RepairHelperTests --skip signalsToMinder --skip ithoutProc
+	  --skip RepairHelperTests --skip signalsToMinder --skip ithoutProc --skip FloodTests/memory
 	swift test --sanitize=thread --scratch-path .build-tsan --skip RepairHelperTests --skip signalsToMinder \
-	  --skip ithoutProc --skip MinderTests/impossible --skip ProcessTests/daemon --skip ProcessTests/failingDaemon
+	  --skip ithoutProc --skip FloodTests/memory --skip MinderTests/impossible --skip ProcessTests/daemon \
+	  --skip ProcessTests/failingDaemon
 
 install: release ## binaries, man pages and completion below $(DESTDIR)$(PREFIX)
 	swift build --configuration release --product netemu-repair --scratch-path .build-static -Xswiftc -static-executable
