@@ -93,7 +93,8 @@ struct SeveralFilesTests {
         memory.span(at: 0x100, count: 1)?.copyBytes(from: [1])
         memory.span(at: (1 << 20) + 0x100, count: 1)?.copyBytes(from: [2])
         #expect(files[0].bytes[0x100] == 1 && files[1].bytes[0x10100] == 2)
-        #expect(memory.address(of: files[1].base + 0x10100) == (1 << 20) + 0x100)
+        let second: UInt64 = (1 << 20) + 0x100
+        #expect(memory.address(of: files[1].base + 0x10100) == second)
         #expect(memory.address(of: files[1].base) == nil, "no region has the file's beginning")
         #expect(memory.size == 3 << 16)
         #expect(GuestHeap(memory: memory).capacity == UInt64(3 << 16) - 4096)
