@@ -51,11 +51,11 @@ extension TCPSecrets {
 
 extension TCPMachine {
     /// Answers a SYN without remembering anything.
-    func answerByCookie(_ segment: TCPSegment, _ key: TCPKey, _ path: TransportPath, _ turn: TCPTurn) {
+    func answerByCookie(_ segment: TCPSegment, _ key: TCPKey, _ path: TransportPath, _ context: TCPContext) {
         let header = segment.header
         let index = SynCookies.index(for: header.maximumSegmentSize ?? 536)
         let sequence = secrets.cookie(
-            key, peer: segment.sequence, period: turn.now / SynCookies.period, index: index)
+            key, peer: segment.sequence, period: context.now / SynCookies.period, index: index)
         var answer = TCPHeader(
             sourcePort: key.local.port, destinationPort: key.remote.port, sequence: sequence.rawValue,
             acknowledgement: (segment.sequence + 1).rawValue, flags: [.syn, .ack],
@@ -69,39 +69,39 @@ extension TCPMachine {
             }
             let bits = shift.map { UInt32(min($0, TCPHeader.maximumWindowShift)) } ?? SynCookies.noShift
             answer.timestamps = TCPTimestamps(
-                value: SynCookies.timestamp(cookieClock(key, turn), carrying: bits), echo: stamps.value)
+                value: SynCookies.timestamp(cookieClock(key, context), carrying: bits), echo: stamps.value)
         }
         loose.push(TCPLooseSegment(key: key, interface: path.interface, header: answer))
-        cookieSentAt = turn.now
+        cookieSentAt = context.now
         counters.cookies &+= 1
     }
 
-    private func cookieClock(_ key: TCPKey, _ turn: TCPTurn) -> UInt32 {
+    private func cookieClock(_ key: TCPKey, _ context: TCPContext) -> UInt32 {
         var timestamps = TCPTimestampState()
         timestamps.offset = secrets.timestampOffset(key)
-        return timestamps.value(turn.now)
+        return timestamps.value(context.now)
     }
 
     /// The connection whose handshake this ACK would complete, as the SYN behind its cookie had made it.
     func connection(
-        fromCookie segment: TCPSegment, _ key: TCPKey, _ path: TransportPath, _ turn: TCPTurn
+        fromCookie segment: TCPSegment, _ key: TCPKey, _ path: TransportPath, _ context: TCPContext
     ) -> TCPConnection? {
-        guard let syn = syn(fromCookie: segment, key, turn) else { return nil }
+        guard let syn = syn(fromCookie: segment, key, context) else { return nil }
         var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
         connection.receive.room = storage.plannedRoom
         connection.receive.capacity = connection.receive.room
         connection.timestamps.offset = secrets.timestampOffset(key)
-        connection.openAnswered(segment.acknowledgement + -1, answering: syn, turn)
+        connection.openAnswered(segment.acknowledgement + -1, answering: syn, context)
         return connection
     }
 
     /// What the SYN said, as far as the cookie tells; `nil`: it is none of ours, or too old.
-    private func syn(fromCookie segment: TCPSegment, _ key: TCPKey, _ turn: TCPTurn) -> TCPSegment? {
-        guard cookieSentAt != 0, turn.now &- cookieSentAt < 2 &* SynCookies.period else { return nil }
+    private func syn(fromCookie segment: TCPSegment, _ key: TCPKey, _ context: TCPContext) -> TCPSegment? {
+        guard cookieSentAt != 0, context.now &- cookieSentAt < 2 &* SynCookies.period else { return nil }
         let cookie = segment.acknowledgement + -1
         let peer = segment.sequence + -1
         let index = cookie.rawValue >> 24 & 7
-        let current = turn.now / SynCookies.period
+        let current = context.now / SynCookies.period
         let isOurs = [current, current &- 1].contains {
             secrets.cookie(key, peer: peer, period: $0, index: index) == cookie
         }

@@ -11,29 +11,29 @@ enum TCPAckVerdict {
 }
 
 extension TCPConnection {
-    mutating func takeAcknowledgement(_ segment: TCPSegment, _ turn: TCPTurn) -> TCPAckVerdict {
+    mutating func takeAcknowledgement(_ segment: TCPSegment, _ context: TCPContext) -> TCPAckVerdict {
         let ack = segment.acknowledgement
         if state == .synReceived {
             guard ack > send.initial, ack <= send.highest else { return .refused }
-            acceptHandshake(segment, turn)
+            acceptHandshake(segment, context)
         }
         guard ack <= send.highest, ack >= send.una + (0 &- send.largestWindow) else {
-            challenge(turn)
+            challenge(context)
             return .ignored
         }
         let oldWindow = send.window
         if ack >= send.una { takeWindow(segment) }
         if ack > send.una {
-            takeProgress(to: ack, turn)
+            takeProgress(to: ack, context)
         } else if ack == send.una, isDuplicate(segment, oldWindow: oldWindow) {
-            takeDuplicate(turn)
+            takeDuplicate(context)
         }
-        return afterFinAcknowledged(turn)
+        return afterFinAcknowledged(context)
     }
 
     /// SYN-RECEIVED to ESTABLISHED, with the first window that is scaled.
-    private mutating func acceptHandshake(_ segment: TCPSegment, _ turn: TCPTurn) {
-        establish(segment, turn)
+    private mutating func acceptHandshake(_ segment: TCPSegment, _ context: TCPContext) {
+        establish(segment, context)
         send.window = Int(segment.header.window) << Int(send.shift)
         send.largestWindow = max(send.largestWindow, send.window)
         send.windowSequence = segment.sequence
@@ -59,7 +59,7 @@ extension TCPConnection {
 
     // MARK: progress
 
-    private mutating func takeProgress(to ack: SequenceNumber, _ turn: TCPTurn) {
+    private mutating func takeProgress(to ack: SequenceNumber, _ context: TCPContext) {
         let bytes = ack - send.una
         let progress = CongestionProgress(
             una: ack, acknowledged: bytes, inFlight: send.inFlight, resent: max(1, resentBytes),
@@ -71,7 +71,7 @@ extension TCPConnection {
         send.freed &+= text
         send.una = ack
         if send.next < ack { send.next = ack }
-        roundTrip.acknowledge(ack, now: turn.now, settings: turn.settings)
+        roundTrip.acknowledge(ack, now: context.now, settings: context.settings)
         timers.retries = 0
         timers.probeShift = 0
         timers.heardSinceProbe = false
@@ -107,13 +107,13 @@ extension TCPConnection {
     }
 
     /// The states that wait for our FIN to be acknowledged (RFC 9293, 3.10.7.4, fifth check).
-    private mutating func afterFinAcknowledged(_ turn: TCPTurn) -> TCPAckVerdict {
+    private mutating func afterFinAcknowledged(_ context: TCPContext) -> TCPAckVerdict {
         guard facts.contains(.finAcknowledged) else { return .accepted }
         switch state {
         case .finWait1:
             state = .finWait2
-            if facts.contains(.isReleased) { startFinWait2(turn) }
-        case .closing: startTimeWait(turn)
+            if facts.contains(.isReleased) { startFinWait2(context) }
+        case .closing: startTimeWait(context)
         case .lastAck:
             close(nil)
             return .ignored
@@ -129,21 +129,21 @@ extension TCPConnection {
         segment.length == 0 && send.next > send.una && send.window == oldWindow
     }
 
-    private mutating func takeDuplicate(_ turn: TCPTurn) {
+    private mutating func takeDuplicate(_ context: TCPContext) {
         timers.heardSinceProbe = true
         if congestion.duplicate(una: send.una, segmentSize: send.segmentSize) {
-            startRecovery(turn)
+            startRecovery(context)
         } else if congestion.phase != .recovery, roundTrip.smoothed > 0 {
-            waitForReordering(turn)
+            waitForReordering(context)
         } else if timers.retransmission == .timeout, mayProbe {
-            armRetransmission(turn)
+            armRetransmission(context)
         }
     }
 
-    mutating func startRecovery(_ turn: TCPTurn) {
+    mutating func startRecovery(_ context: TCPContext) {
         congestion.enterRecovery(
             inFlight: send.highest - send.una, highest: send.highest, segmentSize: send.segmentSize)
         sendFirstAgain()
-        armRetransmission(turn)
+        armRetransmission(context)
     }
 }

@@ -3,18 +3,18 @@
 
 extension TCPConnection {
     /// Does everything about a segment but for its text and FIN; `.text` when it has some of them.
-    mutating func arrive(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
+    mutating func arrive(_ segment: inout TCPSegment, _ context: TCPContext) -> TCPReply {
         switch state {
         case .closed, .listen: return .reset
-        case .synSent: return arriveInSynSent(segment, turn)
+        case .synSent: return arriveInSynSent(segment, context)
         case .synReceived where facts.contains(.isHeld): return arriveHeld(segment)
-        default: return arriveSynchronized(&segment, turn)
+        default: return arriveSynchronized(&segment, context)
         }
     }
 
     // MARK: SYN-SENT
 
-    private mutating func arriveInSynSent(_ segment: TCPSegment, _ turn: TCPTurn) -> TCPReply {
+    private mutating func arriveInSynSent(_ segment: TCPSegment, _ context: TCPContext) -> TCPReply {
         let hasAck = segment.flags.contains(.ack)
         if hasAck {
             let ack = segment.acknowledgement
@@ -27,9 +27,9 @@ extension TCPConnection {
             return .nothing
         }
         guard segment.flags.contains(.syn) else { return .nothing }
-        takeSyn(segment, turn)
+        takeSyn(segment, context)
         if hasAck {
-            establish(segment, turn)
+            establish(segment, context)
             pending.insert(.handshakeAck)
         } else {
             // Simultaneous open (RFC 9293, 3.5): the SYN goes out again, with an ACK.
@@ -40,7 +40,7 @@ extension TCPConnection {
     }
 
     /// Reads the peer's SYN: its sequence number and its options (RFC 9293, 3.7.1; RFC 7323, 2 and 3).
-    mutating func takeSyn(_ segment: TCPSegment, _ turn: TCPTurn) {
+    mutating func takeSyn(_ segment: TCPSegment, _ context: TCPContext) {
         let header = segment.header
         receive.initial = segment.sequence
         receive.next = segment.sequence + 1
@@ -49,16 +49,17 @@ extension TCPConnection {
         // A peer that announces less than any path carries is not obeyed to the letter: RFC 9293, 3.7.1
         // has no lower bound, but segments of a few bytes are an attack (CVE-2019-11479).
         send.peerLimit = max(Int(header.maximumSegmentSize ?? 536), 48)
-        let wantsTimestamps = state == .synSent ? facts.contains(.usesTimestamps) : turn.settings.pointee.usesTimestamps
+        let wantsTimestamps =
+            state == .synSent ? facts.contains(.usesTimestamps) : context.settings.pointee.usesTimestamps
         facts.remove(.usesTimestamps)
         if wantsTimestamps, let stamps = header.timestamps {
             facts.insert(.usesTimestamps)
             timestamps.recent = stamps.value
-            timestamps.recentAt = turn.now
+            timestamps.recentAt = context.now
         }
-        if turn.settings.pointee.usesWindowScale, let shift = header.windowShift {
+        if context.settings.pointee.usesWindowScale, let shift = header.windowShift {
             send.shift = min(shift, TCPHeader.maximumWindowShift)
-            receive.shift = Self.windowShift(for: turn.settings.pointee.maximumReceiveBuffer)
+            receive.shift = Self.windowShift(for: context.settings.pointee.maximumReceiveBuffer)
         }
         send.window = Int(header.window)
         send.largestWindow = send.window
@@ -78,11 +79,11 @@ extension TCPConnection {
     var synWindow: UInt16 { UInt16(clamping: receive.room) }
 
     /// The handshake is complete from our side: our SYN was acknowledged.
-    mutating func establish(_ segment: TCPSegment, _ turn: TCPTurn) {
+    mutating func establish(_ segment: TCPSegment, _ context: TCPContext) {
         let wasRepeated = timers.retries > 0
         // A CLOSE that waited for this goes on.
         state = facts.contains(.finQueued) ? .finWait1 : .established
-        roundTrip.acknowledge(segment.acknowledgement, now: turn.now, settings: turn.settings)
+        roundTrip.acknowledge(segment.acknowledgement, now: context.now, settings: context.settings)
         if wasRepeated { roundTrip.assumeSlowPath() }
         send.una = send.initial + 1
         if send.next < send.una { send.next = send.una }
@@ -92,14 +93,14 @@ extension TCPConnection {
         congestion.start(segmentSize: send.segmentSize, at: send.una)
         // RFC 5681, 3.1: a lost SYN starts with one segment.
         if wasRepeated { congestion.restartAfterLostSyn(segmentSize: send.segmentSize) }
-        startKeepAlive(turn)
+        startKeepAlive(context)
     }
 
     /// Whether the segment completes the handshake of SYN-RECEIVED: then buffers are needed.
-    func completesHandshake(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+    func completesHandshake(_ segment: TCPSegment, _ context: TCPContext) -> Bool {
         state == .synReceived && segment.flags.contains(.ack) && segment.flags.isDisjoint(with: [.rst, .syn])
             && segment.acknowledgement > send.initial && segment.acknowledgement <= send.highest
-            && isInWindow(segment) && !isOutdated(segment, turn)
+            && isInWindow(segment) && !isOutdated(segment, context)
     }
 
     /// RFC 6191; RFC 9293, 3.6.1: whether a SYN may end TIME-WAIT because it is surely new.
@@ -122,19 +123,19 @@ extension TCPConnection {
 
     // MARK: SYN-RECEIVED and later
 
-    private mutating func arriveSynchronized(_ segment: inout TCPSegment, _ turn: TCPTurn) -> TCPReply {
+    private mutating func arriveSynchronized(_ segment: inout TCPSegment, _ context: TCPContext) -> TCPReply {
         if isCrossedSynAck(segment) { segment.stripSyn() }
-        guard checkTimestamps(segment, turn), checkSequence(segment, turn) else { return .nothing }
-        if segment.flags.contains(.rst) { return takeReset(segment, turn) }
+        guard checkTimestamps(segment, context), checkSequence(segment, context) else { return .nothing }
+        if segment.flags.contains(.rst) { return takeReset(segment, context) }
         segment.trim(from: receive.next, to: receive.edge)
-        if segment.flags.contains(.syn) { return takeUnexpectedSyn(turn) }
+        if segment.flags.contains(.syn) { return takeUnexpectedSyn(context) }
         guard segment.flags.contains(.ack) else { return .nothing }
-        switch takeAcknowledgement(segment, turn) {
+        switch takeAcknowledgement(segment, context) {
         case .accepted: break
         case .ignored: return .nothing
         case .refused: return .reset
         }
-        noteHeard(segment, turn)
+        noteHeard(segment, context)
         return planText(&segment)
     }
 
@@ -146,37 +147,37 @@ extension TCPConnection {
     }
 
     /// RFC 7323, 5.3: PAWS.
-    private mutating func checkTimestamps(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
-        guard isOutdated(segment, turn), !segment.flags.contains(.rst) else { return true }
+    private mutating func checkTimestamps(_ segment: TCPSegment, _ context: TCPContext) -> Bool {
+        guard isOutdated(segment, context), !segment.flags.contains(.rst) else { return true }
         if segment.header.timestamps != nil { pending.insert(.ack) }
         return false
     }
 
     /// A timestamp of the past, or none where both sides had agreed on them (RFC 7323, 3.2).
-    private func isOutdated(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+    private func isOutdated(_ segment: TCPSegment, _ context: TCPContext) -> Bool {
         guard facts.contains(.usesTimestamps) else { return false }
         guard let stamps = segment.header.timestamps else { return true }
         // RFC 7323, 5.5: after 24 days the remembered value says nothing.
         return Int32(bitPattern: stamps.value &- timestamps.recent) < 0
-            && turn.now &- timestamps.recentAt < 2_073_600_000_000_000
+            && context.now &- timestamps.recentAt < 2_073_600_000_000_000
     }
 
     /// What an acceptable segment says beside text and ACK: the peer lives, and its clock. Not before the ACK was found
     /// good: whoever guesses only the sequence number could otherwise move TS.Recent so far that PAWS refuses the peer.
     /// RFC 7323, 4.3 (2): the clock only from a segment that covers what was acknowledged last.
-    private mutating func noteHeard(_ segment: TCPSegment, _ turn: TCPTurn) {
+    private mutating func noteHeard(_ segment: TCPSegment, _ context: TCPContext) {
         timers.probes = 0
-        receive.lastHeard = turn.now
+        receive.lastHeard = context.now
         guard facts.contains(.usesTimestamps), let stamps = segment.header.timestamps else { return }
         guard SequenceNumber(segment.header.sequence) <= receive.lastAckSent else { return }
         timestamps.recent = stamps.value
-        timestamps.recentAt = turn.now
+        timestamps.recentAt = context.now
     }
 
     /// RFC 9293, 3.10.7.4, first check.
-    private mutating func checkSequence(_ segment: TCPSegment, _ turn: TCPTurn) -> Bool {
+    private mutating func checkSequence(_ segment: TCPSegment, _ context: TCPContext) -> Bool {
         guard isInWindow(segment) else {
-            refuse(segment, turn)
+            refuse(segment, context)
             return false
         }
         if receive.window == 0, segment.length > 0 { pending.insert(.ack) }
@@ -200,19 +201,19 @@ extension TCPConnection {
     }
 
     /// An unacceptable segment is answered by an ACK, unless it is a RST.
-    private mutating func refuse(_ segment: TCPSegment, _ turn: TCPTurn) {
+    private mutating func refuse(_ segment: TCPSegment, _ context: TCPContext) {
         if segment.flags.contains(.rst) { return }
         if state == .synReceived, segment.flags.contains(.syn), segment.sequence == receive.initial {
             // Our SYN,ACK was lost; an ACK alone would not help the peer.
             pending.insert(.syn)
             return
         }
-        if segment.flags.contains(.syn) { return challenge(turn) }
-        if isFinAgain(segment) { startTimeWait(turn) }
+        if segment.flags.contains(.syn) { return challenge(context) }
+        if isFinAgain(segment) { startTimeWait(context) }
         if segment.length == 0 {
             // Two machines that disagree must not answer each other's bare ACKs for ever.
-            guard turn.now &- links.lastOutsideAck >= 10_000_000 || links.lastOutsideAck == 0 else { return }
-            links.lastOutsideAck = max(1, turn.now)
+            guard context.now &- links.lastOutsideAck >= 10_000_000 || links.lastOutsideAck == 0 else { return }
+            links.lastOutsideAck = max(1, context.now)
         }
         pending.insert(.ack)
     }
@@ -224,9 +225,9 @@ extension TCPConnection {
     }
 
     /// RFC 9293, 3.10.7.4, second check, with RFC 5961, 3.2: only an exact hit resets.
-    private mutating func takeReset(_ segment: TCPSegment, _ turn: TCPTurn) -> TCPReply {
+    private mutating func takeReset(_ segment: TCPSegment, _ context: TCPContext) -> TCPReply {
         guard segment.sequence == receive.next else {
-            challenge(turn)
+            challenge(context)
             return .nothing
         }
         switch state {
@@ -239,23 +240,23 @@ extension TCPConnection {
     }
 
     /// RFC 9293, 3.10.7.4, fourth check; RFC 5961, 4.2.
-    private mutating func takeUnexpectedSyn(_ turn: TCPTurn) -> TCPReply {
+    private mutating func takeUnexpectedSyn(_ context: TCPContext) -> TCPReply {
         if state == .synReceived, facts.contains(.isPassive) {
             close(.connectionReset)
         } else {
-            challenge(turn)
+            challenge(context)
         }
         return .nothing
     }
 
     /// RFC 5961, 7: challenge ACKs are counted, so that they cannot be used to flood.
-    mutating func challenge(_ turn: TCPTurn) {
-        let second = turn.now / 1_000_000_000
+    mutating func challenge(_ context: TCPContext) {
+        let second = context.now / 1_000_000_000
         if links.challengeSecond != second {
             links.challengeSecond = second
             links.challenges = 0
         }
-        guard links.challenges < turn.settings.pointee.challengeAcksPerSecond else { return }
+        guard links.challenges < context.settings.pointee.challengeAcksPerSecond else { return }
         links.challenges &+= 1
         pending.insert(.ack)
     }

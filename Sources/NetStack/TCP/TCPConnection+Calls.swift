@@ -2,29 +2,29 @@
 
 extension TCPConnection {
     /// Active OPEN (RFC 9293, 3.10.1).
-    mutating func open(_ initial: SequenceNumber, _ turn: TCPTurn) {
+    mutating func open(_ initial: SequenceNumber, _ context: TCPContext) {
         start(initial)
         state = .synSent
-        if turn.settings.pointee.usesTimestamps { facts.insert(.usesTimestamps) }
+        if context.settings.pointee.usesTimestamps { facts.insert(.usesTimestamps) }
     }
 
     /// A SYN came for a listener (RFC 9293, 3.10.7.2, third check).
-    mutating func open(_ initial: SequenceNumber, answering segment: TCPSegment, _ turn: TCPTurn) {
+    mutating func open(_ initial: SequenceNumber, answering segment: TCPSegment, _ context: TCPContext) {
         start(initial)
         facts.insert(.isPassive)
-        takeSyn(segment, turn)
+        takeSyn(segment, context)
         state = .synReceived
     }
 
     /// The same for a SYN that was answered by cookie before.
-    mutating func openAnswered(_ initial: SequenceNumber, answering segment: TCPSegment, _ turn: TCPTurn) {
-        open(initial, answering: segment, turn)
+    mutating func openAnswered(_ initial: SequenceNumber, answering segment: TCPSegment, _ context: TCPContext) {
+        open(initial, answering: segment, context)
         pending.remove(.syn)
         send.next = initial + 1
         send.highest = send.next
         // Should this ACK not be taken yet, because nobody accepts, the peer hears of us again.
         links.answers = 2
-        armRetransmission(turn)
+        armRetransmission(context)
     }
 
     private mutating func start(_ initial: SequenceNumber) {
@@ -45,7 +45,7 @@ extension TCPConnection {
 
     /// CLOSE (RFC 9293, 3.10.4), but for one thing: before the handshake is done FIN is queued like data,
     /// for a caller that has said everything at once. To give up a connection there is `release`.
-    mutating func shutdown(_ turn: TCPTurn) {
+    mutating func shutdown(_ context: TCPContext) {
         guard !facts.contains(.finQueued) else { return }
         switch state {
         case .synSent, .synReceived: facts.insert(.finQueued)
@@ -71,13 +71,13 @@ extension TCPConnection {
     }
 
     /// Nobody will call again. Unread text is answered by RST (RFC 2525, 2.17).
-    mutating func release(hasUnread: Bool, _ turn: TCPTurn) {
+    mutating func release(hasUnread: Bool, _ context: TCPContext) {
         facts.insert(.isReleased)
         if state == .closed || state == .timeWait { return }
         if state == .synSent || facts.contains(.isHeld) { return close(nil) }
         if hasUnread { return abort() }
-        shutdown(turn)
-        if state == .finWait2 { startFinWait2(turn) }
+        shutdown(context)
+        if state == .finWait2 { startFinWait2(context) }
     }
 
     /// The storage takes other counts than before, because somebody has read: tell the peer when it matters
@@ -104,17 +104,17 @@ extension TCPConnection {
 
     /// The route or its MTU may be another now. What went unanswered is sent again at once: the old
     /// path's silence, which made the timeout long, says nothing about the new one.
-    mutating func pathChanged(mtu: Int, _ turn: TCPTurn) {
+    mutating func pathChanged(mtu: Int, _ context: TCPContext) {
         setPath(mtu: mtu)
         guard timers.retransmission == .timeout, roundTrip.backOff > 0 else { return }
         roundTrip.endBackOff()
-        timers.retransmitAt = turn.now
+        timers.retransmitAt = context.now
         // What went unanswered on the old path says nothing of the new one: a link that flaps ends no connection.
         if isSynchronized { timers.retries = 0 }
     }
 
     /// RFC 9293, 3.9.2.2 and RFC 5927, 5: an error about a segment in flight.
-    mutating func pathFailed(_ error: QuotedError, _ turn: TCPTurn) {
+    mutating func pathFailed(_ error: QuotedError, _ context: TCPContext) {
         let sequence = SequenceNumber(error.sequence)
         guard state != .closed, sequence >= send.una, sequence < send.highest else { return }
         switch error.error {

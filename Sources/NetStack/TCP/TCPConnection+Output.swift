@@ -10,11 +10,11 @@ extension TCPConnection {
     /// Writes the header in front of text that is in place, and notes the segment as sent. nil: no room.
     /// - Parameter sum: of the text.
     mutating func write(
-        _ plan: TCPPlan, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer, _ turn: TCPTurn
+        _ plan: TCPPlan, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer, _ context: TCPContext
     ) -> Int? {
         var sum = sum
-        sent(plan, turn)
-        let header = header(for: plan, turn)
+        sent(plan, context)
+        let header = header(for: plan, context)
         let length = header.size &+ plan.count
         sum.addPseudoHeader(from: key.local.address, to: key.remote.address, .tcp, length: length)
         guard header.write(into: room, addingTo: &sum) != nil, length <= room.count else { return nil }
@@ -24,11 +24,11 @@ extension TCPConnection {
 
     // MARK: what follows from sending
 
-    private mutating func sent(_ plan: TCPPlan, _ turn: TCPTurn) {
+    private mutating func sent(_ plan: TCPPlan, _ context: TCPContext) {
         let length = plan.count &+ (plan.flags.contains(.fin) ? 1 : 0)
         switch plan.purpose {
         case .control: return
-        case .data: noteSent(length, turn)
+        case .data: noteSent(length, context)
         case .first:
             resentBytes = length
             retransmissions &+= 1
@@ -37,35 +37,35 @@ extension TCPConnection {
             send.highest = SequenceNumber.latest(send.highest, send.next + max(1, plan.count))
             roundTrip.discard()
         }
-        send.lastSent = turn.now
+        send.lastSent = context.now
     }
 
-    private mutating func noteSent(_ length: Int, _ turn: TCPTurn) {
+    private mutating func noteSent(_ length: Int, _ context: TCPContext) {
         let isNew = send.next == send.highest
         send.next += length
         if send.next > send.highest { send.highest = send.next }
-        if isNew { roundTrip.time(send.next, now: turn.now) } else { retransmissions &+= 1 }
+        if isNew { roundTrip.time(send.next, now: context.now) } else { retransmissions &+= 1 }
         pending.remove(.windowProbe)
         let timer = timers.retransmission
         if timer == .none || timer == .persist || timer == .tailProbe || (timer == .timeout && mayProbe) {
-            armRetransmission(turn)
+            armRetransmission(context)
         }
     }
 
     // MARK: the header
 
-    private mutating func header(for plan: TCPPlan, _ turn: TCPTurn) -> TCPHeader {
+    private mutating func header(for plan: TCPPlan, _ context: TCPContext) -> TCPHeader {
         var header = TCPHeader(
             sourcePort: key.local.port, destinationPort: key.remote.port, sequence: plan.sequence.rawValue,
             flags: plan.flags)
         if plan.flags.contains(.ack) { header.acknowledgement = receive.next.rawValue }
         if plan.flags.contains(.syn) {
-            addSynOptions(&header, turn)
+            addSynOptions(&header, context)
         } else {
             header.window = announceWindow()
         }
         if facts.contains(.usesTimestamps) {
-            header.timestamps = TCPTimestamps(value: timestamps.value(turn.now), echo: timestamps.recent)
+            header.timestamps = TCPTimestamps(value: timestamps.value(context.now), echo: timestamps.recent)
         }
         if plan.flags.contains(.ack) {
             pending.remove(.ack)
@@ -76,12 +76,12 @@ extension TCPConnection {
     }
 
     /// RFC 7323, 2.2 and 3.2: in a SYN,ACK only what the SYN offered.
-    private func addSynOptions(_ header: inout TCPHeader, _ turn: TCPTurn) {
+    private func addSynOptions(_ header: inout TCPHeader, _ context: TCPContext) {
         header.window = synWindow
         header.maximumSegmentSize = offeredSegmentSize
         if state == .synSent {
-            guard turn.settings.pointee.usesWindowScale else { return }
-            header.windowShift = Self.windowShift(for: turn.settings.pointee.maximumReceiveBuffer)
+            guard context.settings.pointee.usesWindowScale else { return }
+            header.windowShift = Self.windowShift(for: context.settings.pointee.maximumReceiveBuffer)
         } else if receive.shift > 0 || send.shift > 0 {
             header.windowShift = receive.shift
         }

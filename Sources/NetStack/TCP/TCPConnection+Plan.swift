@@ -36,14 +36,14 @@ extension TCPConnection {
     }
 
     /// The next segment with at most `limit` bytes of text; nil: none now. `sent` follows once it is written.
-    mutating func nextPlan(limit: Int, _ turn: TCPTurn) -> TCPPlan? {
-        if state == .synSent || state == .synReceived { return synPlan(turn) }
+    mutating func nextPlan(limit: Int, _ context: TCPContext) -> TCPPlan? {
+        if state == .synSent || state == .synReceived { return synPlan(context) }
         guard isSynchronized else { return nil }
         if !pending.isDisjoint(with: [.first, .handshakeAck]) {
             if pending.remove(.handshakeAck) != nil { return TCPPlan(sequence: send.next, flags: .ack) }
             if let plan = firstPlan(limit: limit) { return plan }
         }
-        if let plan = dataPlan(limit: limit, turn) { return plan }
+        if let plan = dataPlan(limit: limit, context) { return plan }
         if pending.contains(.windowProbe), let plan = windowProbePlan() { return plan }
         if pending.contains(.keepAlive) {
             return keepAlivePlan()
@@ -61,7 +61,7 @@ extension TCPConnection {
         return TCPPlan(sequence: send.una + (text - 1), flags: .ack, offset: text - 1, count: 1)
     }
 
-    private mutating func synPlan(_ turn: TCPTurn) -> TCPPlan? {
+    private mutating func synPlan(_ context: TCPContext) -> TCPPlan? {
         guard pending.contains(.syn) else {
             guard state == .synReceived, pending.contains(.ack) else { return nil }
             return TCPPlan(sequence: send.next, flags: .ack)
@@ -70,8 +70,8 @@ extension TCPConnection {
         let isFirst = send.highest == send.initial
         send.next = send.initial + 1
         send.highest = send.next
-        if isFirst { roundTrip.time(send.next, now: turn.now) } else { roundTrip.discard() }
-        if timers.retransmission == .none { armRetransmission(turn) }
+        if isFirst { roundTrip.time(send.next, now: context.now) } else { roundTrip.discard() }
+        if timers.retransmission == .none { armRetransmission(context) }
         return TCPPlan(sequence: send.initial, flags: state == .synSent ? .syn : [.syn, .ack])
     }
 
@@ -87,11 +87,11 @@ extension TCPConnection {
         return count > 0 || plan.flags.contains(.fin) ? plan : nil
     }
 
-    private mutating func dataPlan(limit: Int, _ turn: TCPTurn) -> TCPPlan? {
+    private mutating func dataPlan(limit: Int, _ context: TCPContext) -> TCPPlan? {
         let offset = send.inFlight
         let unsent = max(0, send.queued &- offset)
         guard unsent > 0 || isFinDue else { return nil }
-        restartIfIdle(turn)
+        restartIfIdle(context)
         let allowed = min(send.window, congestion.window &+ congestion.extra(segmentSize: send.segmentSize))
         let usable = allowed &- offset
         let count = max(0, min(unsent, min(limit, usable)))
@@ -114,9 +114,9 @@ extension TCPConnection {
         return count &* 2 >= send.largestWindow
     }
 
-    private mutating func restartIfIdle(_ turn: TCPTurn) {
+    private mutating func restartIfIdle(_ context: TCPContext) {
         guard send.inFlight == 0, send.highest == send.una, send.lastSent != 0 else { return }
-        if turn.now &- send.lastSent > roundTrip.timeout {
+        if context.now &- send.lastSent > roundTrip.timeout {
             congestion.restartAfterIdle(segmentSize: send.segmentSize)
         }
     }

@@ -43,27 +43,27 @@ extension TCPConnection {
     }
 
     /// The storage has taken `stored` bytes of the planned text. Returns how many bytes stored ahead follow it now.
-    mutating func takeText(_ segment: TCPArrival, stored: Int, _ turn: TCPTurn) -> Int {
+    mutating func takeText(_ segment: TCPArrival, stored: Int, _ context: TCPContext) -> Int {
         let stored = min(max(0, stored), segment.count)
         var joined = 0
         if segment.offset > 0 {
             if stored > 0 { _ = receive.ahead.insert(segment.sequence, segment.sequence + stored) }
         } else if stored > 0 {
-            joined = takeInOrder(stored, turn)
+            joined = takeInOrder(stored, context)
         } else if segment.count > 0 {
             // The peer learns that it was not taken.
             pending.insert(.ack)
         }
         if segment.hasFin, stored == segment.count { noteFin(at: segment.sequence + stored) }
-        if facts.contains(.finAhead), receive.finAt == receive.next { takeFin(turn) }
+        if facts.contains(.finAhead), receive.finAt == receive.next { takeFin(context) }
         return joined
     }
 
-    private mutating func takeInOrder(_ count: Int, _ turn: TCPTurn) -> Int {
+    private mutating func takeInOrder(_ count: Int, _ context: TCPContext) -> Int {
         receive.next += count
         receive.room = max(0, receive.room &- count)
         guard !receive.ahead.isEmpty else {
-            scheduleAck(count, turn)
+            scheduleAck(count, context)
             return 0
         }
         let reached = receive.ahead.advance(to: receive.next)
@@ -84,7 +84,7 @@ extension TCPConnection {
         receive.finAt = at
     }
 
-    private mutating func takeFin(_ turn: TCPTurn) {
+    private mutating func takeFin(_ context: TCPContext) {
         facts.remove(.finAhead)
         facts.formUnion([.finReceived, .finIsNew])
         receive.next += 1
@@ -93,7 +93,7 @@ extension TCPConnection {
         switch state {
         case .established: state = .closeWait
         case .finWait1: state = .closing
-        case .finWait2: startTimeWait(turn)
+        case .finWait2: startTimeWait(context)
         default: break
         }
     }
@@ -102,7 +102,7 @@ extension TCPConnection {
 
     /// RFC 9293, 3.8.6.3: at least every second full-sized segment, and never later than the delay.
     /// Large segments, and the first ones of a connection, are acknowledged with their batch.
-    private mutating func scheduleAck(_ count: Int, _ turn: TCPTurn) {
+    private mutating func scheduleAck(_ count: Int, _ context: TCPContext) {
         receive.largestSegment = max(receive.largestSegment, count)
         let unacknowledged = receive.next - receive.lastAckSent
         if receive.quickAcks > 0 {
@@ -111,7 +111,7 @@ extension TCPConnection {
         } else if unacknowledged >= 2 &* receive.largestSegment || count >= 16_384 {
             pending.insert(.ack)
         } else if timers.ackAt == TCPTimers.never {
-            timers.ackAt = turn.now &+ turn.settings.pointee.delayedAck.unsigned
+            timers.ackAt = context.now &+ context.settings.pointee.delayedAck.unsigned
         }
     }
 }

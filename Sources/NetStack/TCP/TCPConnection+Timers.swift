@@ -11,39 +11,39 @@
 
 extension TCPConnection {
     /// Does everything that is due.
-    mutating func advance(_ turn: TCPTurn) {
-        if timers.ackAt <= turn.now {
+    mutating func advance(_ context: TCPContext) {
+        if timers.ackAt <= context.now {
             timers.ackAt = TCPTimers.never
             pending.insert(.ack)
         }
-        if timers.endAt <= turn.now {
+        if timers.endAt <= context.now {
             close(state == .timeWait ? nil : .timedOut)
             return
         }
-        if timers.retransmitAt <= turn.now { retransmissionDue(turn) }
-        if timers.keepAliveAt <= turn.now { keepAliveDue(turn) }
+        if timers.retransmitAt <= context.now { retransmissionDue(context) }
+        if timers.keepAliveAt <= context.now { keepAliveDue(context) }
     }
 
-    private mutating func retransmissionDue(_ turn: TCPTurn) {
+    private mutating func retransmissionDue(_ context: TCPContext) {
         let kind = timers.retransmission
         timers.stopRetransmission()
         switch kind {
         case .none: break
-        case .timeout: timeoutDue(turn)
-        case .tailProbe: tailProbeDue(turn)
-        case .reorderWait: reorderWaitDue(turn)
-        case .persist: persistDue(turn)
+        case .timeout: timeoutDue(context)
+        case .tailProbe: tailProbeDue(context)
+        case .reorderWait: reorderWaitDue(context)
+        case .persist: persistDue(context)
         }
     }
 
     // MARK: RFC 6298
 
-    private mutating func timeoutDue(_ turn: TCPTurn) {
+    private mutating func timeoutDue(_ context: TCPContext) {
         let isHandshake = !isSynchronized
         // A peer that shrank its window to nothing is probed, not flooded.
-        if !isHandshake, send.window == 0 { return persistDue(turn) }
+        if !isHandshake, send.window == 0 { return persistDue(context) }
         timers.retries &+= 1
-        let settings = turn.settings
+        let settings = context.settings
         let limit =
             isHandshake ? min(settings.pointee.synRetries, links.answers) : settings.pointee.dataRetries
         guard timers.retries <= limit else { return giveUp() }
@@ -64,7 +64,7 @@ extension TCPConnection {
             // the last octet that was sent is answered.
             if timers.retries > 2 { pending.insert(.keepAlive) }
         }
-        armTimeout(turn)
+        armTimeout(context)
     }
 
     /// RFC 9293, 3.8.3, R2.
@@ -72,9 +72,9 @@ extension TCPConnection {
         close(facts.contains(.sawUnreachable) ? .unreachable : .timedOut)
     }
 
-    private mutating func armTimeout(_ turn: TCPTurn) {
+    private mutating func armTimeout(_ context: TCPContext) {
         timers.retransmission = .timeout
-        timers.retransmitAt = turn.now &+ roundTrip.backedOffTimeout(turn.settings)
+        timers.retransmitAt = context.now &+ roundTrip.backedOffTimeout(context.settings)
     }
 
     /// Whether a quiet tail is probed before the timeout: the round trip is known, nothing has timed
@@ -87,59 +87,59 @@ extension TCPConnection {
     }
 
     /// Starts the timer for what is in flight: the tail probe where it comes sooner, else the timeout.
-    mutating func armRetransmission(_ turn: TCPTurn) {
-        guard mayProbe else { return armTimeout(turn) }
-        let wait = roundTrip.smoothed &+ roundTrip.quickTimeout(timers.probeShift, turn.settings)
-        guard wait < roundTrip.timeout else { return armTimeout(turn) }
+    mutating func armRetransmission(_ context: TCPContext) {
+        guard mayProbe else { return armTimeout(context) }
+        let wait = roundTrip.smoothed &+ roundTrip.quickTimeout(timers.probeShift, context.settings)
+        guard wait < roundTrip.timeout else { return armTimeout(context) }
         timers.retransmission = .tailProbe
-        timers.retransmitAt = turn.now &+ wait
+        timers.retransmitAt = context.now &+ wait
     }
 
     // MARK: quick repairs
 
-    private mutating func tailProbeDue(_ turn: TCPTurn) {
+    private mutating func tailProbeDue(_ context: TCPContext) {
         sendFirstAgain()
         timers.probeShift = min(timers.probeShift &+ 1, 30)
         timers.heardSinceProbe = false
-        armTimeout(turn)
+        armTimeout(context)
     }
 
     /// After a duplicate ACK that was not the third.
-    mutating func waitForReordering(_ turn: TCPTurn) {
+    mutating func waitForReordering(_ context: TCPContext) {
         guard timers.retransmission == .timeout || timers.retransmission == .tailProbe else { return }
         var wait = max(roundTrip.smoothed / 4, 1_000_000)
         if congestion.phase != .open { wait &+= roundTrip.smoothed }
-        let at = turn.now &+ wait << UInt64(min(timers.probeShift, 16))
+        let at = context.now &+ wait << UInt64(min(timers.probeShift, 16))
         guard at < timers.retransmitAt else { return }
         timers.retransmission = .reorderWait
         timers.retransmitAt = at
     }
 
-    private mutating func reorderWaitDue(_ turn: TCPTurn) {
+    private mutating func reorderWaitDue(_ context: TCPContext) {
         guard send.next > send.una else { return }
         timers.heardSinceProbe = false
         if congestion.phase == .open, send.una >= congestion.recover {
-            startRecovery(turn)
+            startRecovery(context)
         } else {
             sendEverythingAgain()
             timers.probeShift = min(timers.probeShift &+ 1, 30)
-            armTimeout(turn)
+            armTimeout(context)
         }
     }
 
     // MARK: RFC 9293, 3.8.6.1
 
-    private mutating func persistDue(_ turn: TCPTurn) {
+    private mutating func persistDue(_ context: TCPContext) {
         timers.probes &+= 1
-        guard timers.probes <= turn.settings.pointee.dataRetries else { return giveUp() }
+        guard timers.probes <= context.settings.pointee.dataRetries else { return giveUp() }
         pending.insert(.windowProbe)
         timers.probeShift = min(timers.probeShift &+ 1, 30)
-        armPersist(turn)
+        armPersist(context)
     }
 
-    private mutating func armPersist(_ turn: TCPTurn) {
+    private mutating func armPersist(_ context: TCPContext) {
         timers.retransmission = .persist
-        timers.retransmitAt = turn.now &+ roundTrip.probeTimeout(timers.probeShift, turn.settings)
+        timers.retransmitAt = context.now &+ roundTrip.probeTimeout(timers.probeShift, context.settings)
     }
 
     /// There is something to send, nothing in flight whose ACK could open the window, and no room for
@@ -150,14 +150,14 @@ extension TCPConnection {
     }
 
     /// Brings the retransmission timer in line with what is in flight; after every input.
-    mutating func settle(_ turn: TCPTurn) {
+    mutating func settle(_ context: TCPContext) {
         guard isSynchronized, state != .timeWait else { return }
         if send.next > send.una {
-            if timers.retransmission == .none || timers.retransmission == .persist { armRetransmission(turn) }
+            if timers.retransmission == .none || timers.retransmission == .persist { armRetransmission(context) }
         } else if isWindowBlocked {
-            if timers.retransmission == .none { armPersist(turn) }
+            if timers.retransmission == .none { armPersist(context) }
         } else if send.highest > send.una {
-            if timers.retransmission == .none { armTimeout(turn) }
+            if timers.retransmission == .none { armTimeout(context) }
         } else {
             timers.stopRetransmission()
         }
@@ -165,17 +165,17 @@ extension TCPConnection {
 
     // MARK: keep-alive, TIME-WAIT, FIN-WAIT-2
 
-    mutating func startKeepAlive(_ turn: TCPTurn) {
-        guard let interval = turn.settings.pointee.keepAlive else { return }
-        timers.keepAliveAt = turn.now &+ interval.unsigned
+    mutating func startKeepAlive(_ context: TCPContext) {
+        guard let interval = context.settings.pointee.keepAlive else { return }
+        timers.keepAliveAt = context.now &+ interval.unsigned
     }
 
     /// RFC 9293, 3.8.4: only while nothing was heard; nine unanswered probes end the connection.
-    private mutating func keepAliveDue(_ turn: TCPTurn) {
+    private mutating func keepAliveDue(_ context: TCPContext) {
         timers.keepAliveAt = TCPTimers.never
-        guard let interval = turn.settings.pointee.keepAlive, isSynchronized, state != .timeWait else { return }
+        guard let interval = context.settings.pointee.keepAlive, isSynchronized, state != .timeWait else { return }
         let idle = max(1_000_000, interval.unsigned)
-        if turn.now &- receive.lastHeard < idle {
+        if context.now &- receive.lastHeard < idle {
             timers.keepAliveAt = receive.lastHeard &+ idle
             return
         }
@@ -185,17 +185,17 @@ extension TCPConnection {
             guard timers.probes <= 9 else { return giveUp() }
             pending.insert(.keepAlive)
         }
-        timers.keepAliveAt = turn.now &+ min(idle, 75_000_000_000)
+        timers.keepAliveAt = context.now &+ min(idle, 75_000_000_000)
     }
 
-    mutating func startTimeWait(_ turn: TCPTurn) {
+    mutating func startTimeWait(_ context: TCPContext) {
         state = .timeWait
         timers = TCPTimers()
-        timers.endAt = turn.now &+ turn.settings.pointee.timeWait.unsigned
+        timers.endAt = context.now &+ context.settings.pointee.timeWait.unsigned
     }
 
     /// A released connection has nobody who could end it, should the peer's FIN never come.
-    mutating func startFinWait2(_ turn: TCPTurn) {
-        timers.endAt = turn.now &+ turn.settings.pointee.finWait2.unsigned
+    mutating func startFinWait2(_ context: TCPContext) {
+        timers.endAt = context.now &+ context.settings.pointee.finWait2.unsigned
     }
 }

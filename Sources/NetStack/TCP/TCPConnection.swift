@@ -6,7 +6,7 @@
 import Bytes
 
 /// The time of a call and the settings, handed through the machine.
-struct TCPTurn {
+struct TCPContext {
     let now: UInt64
     let settings: UnsafePointer<TCPConfiguration>
 }

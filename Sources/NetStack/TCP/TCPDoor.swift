@@ -55,7 +55,7 @@ extension TCPMachine {
         connection.pointee.facts.remove(.isHeld)
         connection.pointee.timers.endAt = TCPTimers.never
         connection.pointee.pending.insert(.syn)
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
         return true
     }
 
@@ -63,12 +63,12 @@ extension TCPMachine {
     /// ended meanwhile, or is established.
     public func refuse(_ id: TCPSocketID, _ refusal: TCPRefusal, now: Instant) -> Bool {
         guard let connection = slots.find(id), connection.pointee.facts.contains(.isOffered) else { return false }
-        refuse(id.index, connection, refusal, turn(now))
+        refuse(id.index, connection, refusal, context(now))
         return true
     }
 
     private func refuse(
-        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ refusal: TCPRefusal, _ turn: TCPTurn
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ refusal: TCPRefusal, _ context: TCPContext
     ) {
         connection.pointee.facts.remove(.isOffered)
         connection.pointee.facts.insert(.isReleased)
@@ -81,7 +81,7 @@ extension TCPMachine {
         case .silence: break
         }
         offered -= 1
-        settle(slot, turn)
+        settle(slot, context)
     }
 
     private func note(_ connection: TCPConnection, _ code: UInt8) {
@@ -96,7 +96,7 @@ extension TCPMachine {
     public func nextUnreachable() -> TCPUnreachable? { unreachables.isEmpty ? nil : unreachables.removeFirst() }
 
     /// Asks the door about a connection that has just been entered in SYN-RECEIVED.
-    func offer(_ id: TCPSocketID, _ turn: TCPTurn) {
+    func offer(_ id: TCPSocketID, _ context: TCPContext) {
         guard let door, let connection = slots.find(id) else { return }
         offered += 1
         let key = connection.pointee.key
@@ -105,10 +105,10 @@ extension TCPMachine {
         case .hold:
             connection.pointee.facts.insert(.isHeld)
             connection.pointee.pending = []
-            connection.pointee.timers.endAt = turn.now &+ turn.settings.pointee.holdTime.unsigned
-        case .refuse(let refusal): return refuse(id.index, connection, refusal, turn)
+            connection.pointee.timers.endAt = context.now &+ context.settings.pointee.holdTime.unsigned
+        case .refuse(let refusal): return refuse(id.index, connection, refusal, context)
         }
-        settle(id.index, turn)
+        settle(id.index, context)
     }
 
     /// What came through the door has ended, or its handshake is done.

@@ -29,12 +29,12 @@ extension TCPLayer: Movable {
         var coder = StateCoder(reading: input)
         try code(&coder, now)
         input = coder.decoder
-        let turn = turn(now)
-        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) { settle(slot, turn) }
+        let context = context(now)
+        for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) { settle(slot, context) }
     }
 
     private func code(_ coder: inout StateCoder, _ now: Instant) throws(StateError) {
-        var clock = turn(now).now
+        var clock = context(now).now
         try coder.integer(&clock)
         setClock(clock, at: now)
         var secrets = secrets

@@ -11,6 +11,7 @@ public final class TCPLayer: TCPMachine {
     /// - Parameters:
     ///   - randomness: secrets and ports come from it: the system's, but for simulations.
     ///   - buffers: lends the memory of socket buffers.
+    ///   - configuration: timers, sizes, what is offered.
     public init(
         randomness: Randomness, buffers: any BufferSource, configuration: TCPConfiguration = TCPConfiguration()
     ) {
@@ -78,7 +79,7 @@ public final class TCPLayer: TCPMachine {
     ) {
         guard count > 0 else { return }
         connection.pointee.send.queued &+= count
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
     }
 
     /// The caller has filled the send buffer although the peer and the network would take more.
@@ -128,6 +129,6 @@ public final class TCPLayer: TCPMachine {
             // Of the larger one the peer hears with the next ACK.
             (connection.pointee.receive.room, connection.pointee.receive.capacity) = rings.receiveRoom(id.slot)
         }
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
     }
 }

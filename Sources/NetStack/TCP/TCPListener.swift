@@ -96,21 +96,21 @@ extension TCPMachine {
     }
 
     /// Closes a listener: what waits in it is reset (RFC 9293, 3.10.4, LISTEN).
-    func closeListener(_ index: Int, _ turn: TCPTurn) {
+    func closeListener(_ index: Int, _ context: TCPContext) {
         let id = TCPSocketID(listener: index, generation: listeners[index].generation)
-        while let slot = dequeue(index) { end(slot, turn) }
+        while let slot = dequeue(index) { end(slot, context) }
         listeners[index].isOpen = false
         for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
             guard let connection = slots.pointer(slot), connection.pointee.links.listener == id else { continue }
             connection.pointee.links.listener = nil
-            end(slot, turn)
+            end(slot, context)
         }
     }
 
-    private func end(_ slot: UInt32, _ turn: TCPTurn) {
+    private func end(_ slot: UInt32, _ context: TCPContext) {
         guard let connection = slots.pointer(slot) else { return }
         connection.pointee.facts.insert(.isReleased)
         connection.pointee.abort()
-        settle(slot, turn)
+        settle(slot, context)
     }
 }

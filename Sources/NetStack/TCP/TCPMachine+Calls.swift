@@ -16,17 +16,17 @@ extension TCPMachine {
         let bound = local.flatMap { $0.address.isUnspecified ? nil : $0.address }
         guard let path = paths?.path(to: remote.address, from: bound) else { throw .unreachable }
         let port = try choosePort(local?.port ?? 0, source: path.source, remote: remote)
-        let turn = turn(now)
+        let context = context(now)
         let key = TCPKey(local: Endpoint(path.source, port), remote: remote)
         var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
         connection.timestamps.offset = secrets.timestampOffset(key)
-        connection.open(secrets.initialSequence(key, now: turn.now), turn)
+        connection.open(secrets.initialSequence(key, now: context.now), context)
         let id = enter(connection)
         guard openPlace(id.index) else {
             release(id, now: now)
             throw .noBufferSpace
         }
-        settle(id.index, turn)
+        settle(id.index, context)
         return id
     }
 
@@ -76,9 +76,9 @@ extension TCPMachine {
     /// RFC 9293, 3.10.4 (CLOSE): FIN after the queued data; receiving goes on.
     public func shutdownSend(_ id: TCPSocketID, now: Instant) {
         guard let connection = slots.find(id) else { return }
-        let turn = turn(now)
-        connection.pointee.shutdown(turn)
-        settle(id.index, turn)
+        let context = context(now)
+        connection.pointee.shutdown(context)
+        settle(id.index, context)
     }
 
     /// RFC 9293, 3.10.5 (ABORT): RST to the peer, buffers dropped. The name stays until `release`.
@@ -86,18 +86,18 @@ extension TCPMachine {
         guard let connection = slots.find(id), connection.pointee.state != .closed else { return }
         if connection.pointee.facts.contains(.hasPlace) { _ = storage.close(id.slot, keepingUnread: false) }
         connection.pointee.abort()
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
     }
 
     /// The caller is done with this name, listener or connection; it finds nothing afterwards. A
     /// connection finishes by itself: queued data and FIN are still delivered; received data that
     /// nobody will read is answered by RST (RFC 9293, 3.6.1; RFC 2525, 2.17).
     public func release(_ id: TCPSocketID, now: Instant) {
-        let turn = turn(now)
-        if let index = openListener(id) { return closeListener(index, turn) }
+        let context = context(now)
+        if let index = openListener(id) { return closeListener(index, context) }
         guard let connection = slots.find(id), !connection.pointee.facts.contains(.isReleased) else { return }
-        connection.pointee.release(hasUnread: occupancy(connection.pointee, id.slot).unread > 0, turn)
-        settle(id.index, turn)
+        connection.pointee.release(hasUnread: occupancy(connection.pointee, id.slot).unread > 0, context)
+        settle(id.index, context)
     }
 
     /// nil: the name is unknown or was released.

@@ -8,18 +8,21 @@ extension TCPMachine {
 
     /// The first step of taking a segment: everything but its text. The storage is then told what was acknowledged and,
     /// where ``TCPArrival/isOpen``, takes the text: `receive(_:through:now:)` does all that.
-    /// - Parameter arrival: a new one; what the segment asks of the storage.
+    /// - Parameters:
+    ///   - segment: as it lies in its frame.
+    ///   - arrival: a new one; what the segment asks of the storage.
+    ///   - now: the time.
     public func arrive(_ segment: SegmentView, _ arrival: inout TCPArrival, now: Instant) {
         counters.received &+= 1
         guard var parsed = parse(segment) else { return }
-        let turn = turn(now)
+        let context = context(now)
         let key = TCPKey(
             local: Endpoint(segment.destination, parsed.header.destinationPort),
             remote: Endpoint(segment.source, parsed.header.sourcePort))
         if let slot = connections.find(key) {
-            deliver(&parsed, to: slot, key, turn, &arrival)
+            deliver(&parsed, to: slot, key, context, &arrival)
         } else {
-            receiveUnknown(&parsed, key, turn, &arrival)
+            receiveUnknown(&parsed, key, context, &arrival)
         }
     }
 
@@ -29,9 +32,9 @@ extension TCPMachine {
     public func take(_ arrival: TCPArrival, stored: Int, now: Instant) -> Int {
         let slot = UInt32(truncatingIfNeeded: arrival.slot)
         guard arrival.isOpen, let connection = slots.pointer(slot) else { return 0 }
-        let turn = turn(now)
-        let joined = connection.pointee.takeText(arrival, stored: stored, turn)
-        if joined == 0 { finish(slot, connection, turn) }
+        let context = context(now)
+        let joined = connection.pointee.takeText(arrival, stored: stored, context)
+        if joined == 0 { finish(slot, connection, context) }
         return joined
     }
 
@@ -39,17 +42,17 @@ extension TCPMachine {
     public func finish(_ arrival: TCPArrival, now: Instant) {
         let slot = UInt32(truncatingIfNeeded: arrival.slot)
         guard arrival.isOpen, let connection = slots.pointer(slot) else { return }
-        finish(slot, connection, turn(now))
+        finish(slot, connection, context(now))
     }
 
     @inline(__always) private func finish(
-        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ context: TCPContext
     ) {
         if connection.pointee.facts.contains(.finIsNew) {
             connection.pointee.facts.remove(.finIsNew)
             storage.peerFinished(Int(slot))
         }
-        settle(slot, turn)
+        settle(slot, context)
     }
 
     /// Copies the header out of the frame once and parses the copy; checks the sum over that copy.
@@ -78,27 +81,28 @@ extension TCPMachine {
     }
 
     private func deliver(
-        _ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ turn: TCPTurn, _ arrival: inout TCPArrival
+        _ segment: inout TCPSegment, to slot: UInt32, _ key: TCPKey, _ context: TCPContext, _ arrival: inout TCPArrival
     ) {
         guard let connection = slots.pointer(slot) else { return }
         if connection.pointee.state == .timeWait, connection.pointee.mayBeReplaced(by: segment),
             door != nil || listener(for: key.local) != nil
         {
-            return replace(slot, connection, &segment, key, turn, &arrival)
+            return replace(slot, connection, &segment, key, context, &arrival)
         }
         let wasWaiting = connection.pointee.state == .synReceived
-        if wasWaiting, connection.pointee.completesHandshake(segment, turn), !mayComplete(slot, connection, turn) {
+        if wasWaiting, connection.pointee.completesHandshake(segment, context), !mayComplete(slot, connection, context)
+        {
             return
         }
-        let reply = connection.pointee.arrive(&segment, turn)
+        let reply = connection.pointee.arrive(&segment, context)
         arrival.slot = Int(slot)
         if wasWaiting, connection.pointee.isSynchronized { handshakeDone(slot, connection) }
         switch reply {
         case .text: arrival.take(segment)
         case .reset:
-            refuse(segment, key, turn)
-            settle(slot, turn)
-        case .nothing: settle(slot, turn)
+            refuse(segment, key, context)
+            settle(slot, context)
+        case .nothing: settle(slot, context)
         }
         arrival.acknowledged = connection.pointee.send.freed
         connection.pointee.send.freed = 0
@@ -107,7 +111,7 @@ extension TCPMachine {
     /// A handshake is about to be done: there must be room in the queue of its listener, which will come, and a place
     /// for its text, or it ends.
     private func mayComplete(
-        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn
+        _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ context: TCPContext
     ) -> Bool {
         if let id = connection.pointee.links.listener, let index = openListener(id), listeners[index].isFull {
             counters.overflowed &+= 1
@@ -116,24 +120,24 @@ extension TCPMachine {
         if openPlace(slot) { return true }
         counters.overflowed &+= 1
         connection.pointee.abort()
-        settle(slot, turn)
+        settle(slot, context)
         return false
     }
 
     /// A new connection takes the endpoints of one in TIME-WAIT (RFC 6191).
     private func replace(
         _ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ segment: inout TCPSegment, _ key: TCPKey,
-        _ turn: TCPTurn, _ arrival: inout TCPArrival
+        _ context: TCPContext, _ arrival: inout TCPArrival
     ) {
         let highest = connection.pointee.send.highest
         connection.pointee.close(nil)
-        settle(slot, turn)
-        receiveUnknown(&segment, key, turn, &arrival, after: highest)
+        settle(slot, context)
+        receiveUnknown(&segment, key, context, &arrival, after: highest)
     }
 
     /// RFC 9293, 3.10.7.1 and 3.10.7.2: no connection; perhaps a listener, or a door.
     private func receiveUnknown(
-        _ segment: inout TCPSegment, _ key: TCPKey, _ turn: TCPTurn, _ arrival: inout TCPArrival,
+        _ segment: inout TCPSegment, _ key: TCPKey, _ context: TCPContext, _ arrival: inout TCPArrival,
         after highest: SequenceNumber? = nil
     ) {
         guard !segment.flags.contains(.rst), key.remote.address.isUnicast || key.remote.address.isLoopback else {
@@ -146,35 +150,36 @@ extension TCPMachine {
                 counters.overflowed &+= 1
                 return
             }
-            if let listener, let slot = enterByCookie(segment, key, listener, turn) {
-                return deliver(&segment, to: slot, key, turn, &arrival)
+            if let listener, let slot = enterByCookie(segment, key, listener, context) {
+                return deliver(&segment, to: slot, key, context, &arrival)
             }
-            refuse(segment, key, turn)
+            refuse(segment, key, context)
         } else if listener == nil, door == nil {
-            refuse(segment, key, turn)
+            refuse(segment, key, context)
         } else if segment.flags.contains(.syn) {
-            takeSyn(segment, key, listener, turn, after: highest)
+            takeSyn(segment, key, listener, context, after: highest)
         }
     }
 
     /// The ACK of a handshake that was answered by cookie: its connection, in SYN-RECEIVED.
     private func enterByCookie(
-        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID, _ turn: TCPTurn
+        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID, _ context: TCPContext
     ) -> UInt32? {
         guard cookieSentAt != 0, let index = openListener(listener),
             slots.count < settings.pointee.maximumConnections,
             let path = paths?.path(to: key.remote.address, from: key.local.address),
-            var connection = connection(fromCookie: segment, key, path, turn)
+            var connection = connection(fromCookie: segment, key, path, context)
         else { return nil }
         connection.links.listener = listener
         listeners[index].halfOpen += 1
         let slot = enter(connection).index
-        settle(slot, turn)
+        settle(slot, context)
         return slot
     }
 
     private func takeSyn(
-        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID?, _ turn: TCPTurn, after highest: SequenceNumber?
+        _ segment: TCPSegment, _ key: TCPKey, _ listener: TCPSocketID?, _ context: TCPContext,
+        after highest: SequenceNumber?
     ) {
         let index = listener.flatMap(openListener)
         let isFull = index.map { listeners[$0].isFull } ?? (offered >= settings.pointee.maximumOffered)
@@ -185,25 +190,25 @@ extension TCPMachine {
             return
         }
         if let index, listeners[index].halfOpen >= listeners[index].backlog {
-            return answerByCookie(segment, key, path, turn)
+            return answerByCookie(segment, key, path, context)
         }
         var connection = TCPConnection(key: key, path: path, settings: UnsafePointer(settings))
         connection.receive.room = storage.plannedRoom
         connection.receive.capacity = connection.receive.room
         connection.links.listener = listener
         connection.timestamps.offset = secrets.timestampOffset(key)
-        var initial = secrets.initialSequence(key, now: turn.now)
+        var initial = secrets.initialSequence(key, now: context.now)
         // RFC 9293, 3.6.1: larger than anything the previous incarnation used.
         if let highest, initial < highest + 65_537 { initial = highest + 65_537 }
-        connection.open(initial, answering: segment, turn)
+        connection.open(initial, answering: segment, context)
         guard let index else {
             connection.facts.insert(.isOffered)
-            return offer(enter(connection), turn)
+            return offer(enter(connection), context)
         }
         // Under pressure an answer that went astray is not repeated for minutes: the peer asks again.
         if listeners[index].isUnderPressure { connection.links.answers = 2 }
         listeners[index].halfOpen += 1
-        settle(enter(connection).index, turn)
+        settle(enter(connection).index, context)
     }
 
     /// A passive connection is established: it queues up, or its owner has heard of it when the storage was opened.
@@ -225,7 +230,7 @@ extension TCPMachine {
     }
 
     /// RFC 9293, 3.10.7.1: the RST that fits a segment.
-    private func refuse(_ segment: TCPSegment, _ key: TCPKey, _ turn: TCPTurn) {
+    private func refuse(_ segment: TCPSegment, _ key: TCPKey, _ context: TCPContext) {
         guard !segment.header.flags.contains(.rst),
             let path = paths?.path(to: key.remote.address, from: key.local.address)
         else { return }
@@ -261,20 +266,20 @@ extension TCPMachine {
     ) -> Bool {
         guard room.count > IPFamily.v6.headerSize &+ TCPHeader.maximumSize else { return false }
         guard let list = ready.firstIndex(where: { $0.interface == interface }) else { return false }
-        let turn = turn(now)
+        let context = context(now)
         while let slot = popReady(list) {
             guard let connection = slots.pointer(slot) else { continue }
             let header = connection.pointee.key.remote.address.family.headerSize
             let start = header &+ connection.pointee.textHeaderSize
             let limit = min(connection.pointee.send.segmentSize, room.count &- start)
-            if let plan = connection.pointee.nextPlan(limit: limit, turn) {
+            if let plan = connection.pointee.nextPlan(limit: limit, context) {
                 outgoing.slot = Int(slot)
                 outgoing.plan = plan
                 outgoing.headerStart = header
                 outgoing.textStart = start
                 return true
             }
-            afterSilence(slot, connection, turn)
+            afterSilence(slot, connection, context)
         }
         return false
     }
@@ -283,7 +288,7 @@ extension TCPMachine {
     public func cut(_ outgoing: inout TCPOutgoing, to count: Int, now: Instant) -> Bool {
         guard count > 0 else {
             let slot = UInt32(truncatingIfNeeded: outgoing.slot)
-            if let connection = slots.pointer(slot) { afterSilence(slot, connection, turn(now)) }
+            if let connection = slots.pointer(slot) { afterSilence(slot, connection, context(now)) }
             return false
         }
         outgoing.plan.count = min(count, outgoing.plan.count)
@@ -292,18 +297,22 @@ extension TCPMachine {
     }
 
     /// The second half: the text is in place.
-    /// - Parameter sum: of the text.
+    /// - Parameters:
+    ///   - outgoing: what the first half said.
+    ///   - sum: of the text.
+    ///   - room: where the segment is written, the IP header's room before it.
+    ///   - now: the time.
     public func write(
         _ outgoing: TCPOutgoing, _ sum: InternetChecksum, into room: UnsafeMutableRawBufferPointer, now: Instant
     ) -> PlacedSegment? {
         let slot = UInt32(truncatingIfNeeded: outgoing.slot)
         guard let connection = slots.pointer(slot), let base = room.baseAddress else { return nil }
-        let turn = turn(now)
+        let context = context(now)
         let headerRoom = UnsafeMutableRawBufferPointer(
             start: base + outgoing.headerStart, count: room.count &- outgoing.headerStart)
-        guard let length = connection.pointee.write(outgoing.plan, sum, into: headerRoom, turn) else { return nil }
+        guard let length = connection.pointee.write(outgoing.plan, sum, into: headerRoom, context) else { return nil }
         counters.sent &+= 1
-        settle(slot, turn)
+        settle(slot, context)
         return PlacedSegment(
             source: connection.pointee.key.local.address, destination: connection.pointee.key.remote.address,
             length: length)
@@ -322,8 +331,9 @@ extension TCPMachine {
     }
 
     /// As `settle`, but a connection that had nothing to send is not asked again.
-    private func afterSilence(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ turn: TCPTurn) {
-        connection.pointee.settle(turn)
+    private func afterSilence(_ slot: UInt32, _ connection: UnsafeMutablePointer<TCPConnection>, _ context: TCPContext)
+    {
+        connection.pointee.settle(context)
         let deadline = connection.pointee.timers.next
         if deadline != TCPTimers.never { timers.schedule(slot, at: deadline) }
     }
@@ -335,11 +345,11 @@ extension TCPMachine {
 
     /// Lets the timers run that are due; their segments wait for `transmit`.
     public func advance(to now: Instant) {
-        let turn = turn(now)
-        while let slot = timers.popDue(turn.now) {
+        let context = context(now)
+        while let slot = timers.popDue(context.now) {
             guard let connection = slots.pointer(slot), slots.isInUse(slot) else { continue }
-            connection.pointee.advance(turn)
-            settle(slot, turn)
+            connection.pointee.advance(context)
+            settle(slot, context)
         }
     }
 
@@ -347,37 +357,37 @@ extension TCPMachine {
 
     /// The network reported an error about a segment sent earlier (RFC 9293, 3.9.2.2; RFC 5927, 4).
     public func pathFailed(_ error: QuotedError, now: Instant) {
-        let turn = turn(now)
+        let context = context(now)
         guard let slot = connections.find(TCPKey(local: error.local, remote: error.remote)),
             let connection = slots.pointer(slot)
         else { return }
-        connection.pointee.pathFailed(error, turn)
-        settle(slot, turn)
+        connection.pointee.pathFailed(error, context)
+        settle(slot, context)
     }
 
     /// `address` is no longer one of this node's: its connections end without a segment.
     public func addressLost(_ address: IPAddress, now: Instant) {
-        let turn = turn(now)
+        let context = context(now)
         for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
             guard let connection = slots.pointer(slot), connection.pointee.key.local.address == address,
                 connection.pointee.state != .closed
             else { continue }
             connection.pointee.close(.addressLost)
             connection.pointee.pending = []
-            settle(slot, turn)
+            settle(slot, context)
         }
     }
 
     /// Routes or MTUs changed: paths that were asked for earlier may be different now.
     public func pathsChanged(now: Instant) {
-        let turn = turn(now)
+        let context = context(now)
         for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
             guard let connection = slots.pointer(slot), connection.pointee.state != .closed else { continue }
             let key = connection.pointee.key
             guard let path = paths?.path(to: key.remote.address, from: key.local.address) else { continue }
             connection.pointee.interface = path.interface
-            connection.pointee.pathChanged(mtu: path.mtu, turn)
-            settle(slot, turn)
+            connection.pointee.pathChanged(mtu: path.mtu, context)
+            settle(slot, context)
         }
         sortReadyLists()
     }

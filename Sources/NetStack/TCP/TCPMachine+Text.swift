@@ -106,14 +106,14 @@ extension TCPMachine {
     public func textQueued(_ id: TCPSocketID, _ count: Int, now: Instant) {
         guard count > 0, let connection = slots.find(id), connection.pointee.canQueue else { return }
         connection.pointee.send.queued &+= count
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
     }
 
     /// The storage takes other counts now: `room` bytes behind what was received in order, `capacity` at most.
     public func roomChanged(_ id: TCPSocketID, to room: Int, of capacity: Int, now: Instant) {
         guard let connection = slots.find(id), connection.pointee.state != .closed else { return }
         connection.pointee.setRoom(room, of: capacity)
-        settle(id.index, turn(now))
+        settle(id.index, context(now))
     }
 
     /// Whether more text may be added to what is to be sent: CLOSE was not called and the connection has not ended.

@@ -43,8 +43,10 @@ public class TCPMachine {
     /// Chooses ports.
     var random: Randomness
 
-    /// - Parameter storage: where the text lies; the same that `receive` and `transmit` are called with.
-    /// - Parameter randomness: secrets and ports come from it: the system's, but for simulations.
+    /// - Parameters:
+    ///   - randomness: secrets and ports come from it: the system's, but for simulations.
+    ///   - storage: where the text lies; the same that `receive` and `transmit` are called with.
+    ///   - configuration: timers, sizes, what is offered.
     public init(
         randomness: Randomness, storage: any TCPStorage, configuration: TCPConfiguration = TCPConfiguration()
     ) {
@@ -67,8 +69,8 @@ public class TCPMachine {
         headerRoom.deallocate()
     }
 
-    func turn(_ now: Instant) -> TCPTurn {
-        TCPTurn(now: now.nanoseconds &+ clockLead, settings: UnsafePointer(settings))
+    func context(_ now: Instant) -> TCPContext {
+        TCPContext(now: now.nanoseconds &+ clockLead, settings: UnsafePointer(settings))
     }
 
     /// A time of TCP's own clock as the caller's.
@@ -109,9 +111,9 @@ struct ReadyList {
 // MARK: after every input to a connection
 extension TCPMachine {
     /// Brings lists, timers and storage in line with a connection that has just changed.
-    func settle(_ slot: UInt32, _ turn: TCPTurn) {
+    func settle(_ slot: UInt32, _ context: TCPContext) {
         guard let connection = slots.pointer(slot) else { return }
-        connection.pointee.settle(turn)
+        connection.pointee.settle(context)
         switch connection.pointee.state {
         case .closed: return finish(slot, connection)
         case .timeWait: closePlace(slot, connection)
