@@ -16,7 +16,9 @@ public struct ByteReader {
     /// Where the next read begins.
     @inlinable public var offset: Int { cursor }
 
-    /// - Parameter offset: where the first read begins; beyond the end every read throws.
+    /// - Parameters:
+    ///   - bytes: lent for as long as the reader is used.
+    ///   - offset: where the first read begins; beyond the end every read throws.
     @inlinable
     public init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
         self.bytes = bytes

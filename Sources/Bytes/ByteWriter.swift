@@ -14,7 +14,9 @@ public struct ByteWriter {
     /// Where the next write begins.
     @inlinable public var offset: Int { cursor }
 
-    /// - Parameter offset: where the first write begins; beyond the end every write throws.
+    /// - Parameters:
+    ///   - room: lent for as long as the writer is used.
+    ///   - offset: where the first write begins; beyond the end every write throws.
     @inlinable
     public init(_ room: UnsafeMutableRawBufferPointer, at offset: Int = 0) {
         self.room = room

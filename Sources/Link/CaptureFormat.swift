@@ -31,7 +31,11 @@ public enum CaptureFormat: String, Sendable {
     }
 
     /// Appends what stands before the first `kept` of a frame's `length` bytes; nothing is allocated but `file`'s growth.
-    /// - Parameter nanoseconds: since 1970.
+    /// - Parameters:
+    ///   - nanoseconds: since 1970.
+    ///   - kept: bytes of the frame that follow in the file.
+    ///   - length: bytes that the frame had.
+    ///   - file: what is appended to.
     public func appendRecordHeader(nanoseconds: UInt64, kept: Int, length: Int, to file: inout [UInt8]) {
         let (kept, length) = (UInt32(clamping: kept), UInt32(clamping: length))
         switch self {

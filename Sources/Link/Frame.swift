@@ -65,7 +65,10 @@ public struct FrameView {
     /// What the sender knows and leaves to others.
     public let offload: Offload
 
-    /// - Parameter length: the sum of the segments' lengths, which is not computed again.
+    /// - Parameters:
+    ///   - segments: the frame's bytes in order, lent.
+    ///   - length: the sum of the segments' lengths, which is not computed again.
+    ///   - offload: what its sender leaves to others.
     @inlinable
     public init(segments: UnsafeBufferPointer<UnsafeRawBufferPointer>, length: Int, offload: Offload = Offload()) {
         self.segments = segments

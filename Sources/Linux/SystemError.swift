@@ -12,7 +12,10 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What the call was about (a path, a name); empty when there is nothing to add.
     public let subject: String
 
-    /// - Parameter code: errno, positive.
+    /// - Parameters:
+    ///   - call: the system call's name.
+    ///   - code: errno, positive.
+    ///   - subject: what it was about; empty when there is nothing to add.
     public init(call: String, code: CInt, subject: String = "") {
         self.call = call
         self.code = code

@@ -13,7 +13,9 @@ public struct FrozenSocket: ~Copyable {
 
     /// Silences `descriptor`. On failure the connection goes on, but the descriptor is closed: keep a
     /// duplicate where that matters, or ask `RepairOption` first.
-    /// - Parameter switchOn: puts the socket into repair mode; the helper's door for a process without CAP_NET_ADMIN.
+    /// - Parameters:
+    ///   - descriptor: a connected TCP socket.
+    ///   - switchOn: puts the socket into repair mode; the helper's door for a process without CAP_NET_ADMIN.
     public init(
         _ descriptor: consuming FileDescriptor,
         switchOn: (CInt) throws(SystemError) -> Void = { (fd) throws(SystemError) in

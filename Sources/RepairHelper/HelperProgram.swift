@@ -15,8 +15,10 @@ public struct HelperProgram: ~Copyable {
     private let limit: Int
     private let patience: Patience
 
-    /// Runs with `arguments` (without the program's own name); the exit status.
-    /// - Parameter systemCalls: the allow-list, so that a test can take an entry away.
+    /// Runs the helper; the exit status.
+    /// - Parameters:
+    ///   - arguments: without the program's own name.
+    ///   - systemCalls: the allow-list, so that a test can take an entry away.
     public static func main(
         arguments: [String] = ProgramArguments.words, systemCalls: [String] = HelperSandbox.systemCalls
     ) -> Int32 {

@@ -21,8 +21,11 @@ public final class RepairServer {
     /// Whether a helper is connected, so that a request would start at once.
     public var hasHelper: Bool { helper != nil }
 
-    /// Listens at `path` (at most 107 bytes). The socket file is removed with the server.
-    /// - Parameter patience: how long a helper may take to come, and to answer each batch.
+    /// Listens at `path`. The socket file is removed with the server.
+    /// - Parameters:
+    ///   - path: at most 107 bytes.
+    ///   - reactor: where helpers are heard.
+    ///   - patience: how long a helper may take to come, and to answer each batch.
     public init(path: String, reactor: Reactor, patience: Interval = .seconds(5)) throws(SystemError) {
         self.reactor = reactor
         self.path = path

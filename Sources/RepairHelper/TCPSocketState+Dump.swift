@@ -12,7 +12,9 @@ import Linux
 extension TCPSocketState {
     /// Reads `fd`, a connected TCP socket in repair mode. Nothing is changed but SO_PEEK_OFF, which is
     /// switched off: with it the queues would be read from its offset.
-    /// - Parameter queueLimit: bytes that each queue may hold.
+    /// - Parameters:
+    ///   - fd: stays the caller's.
+    ///   - queueLimit: bytes that each queue may hold.
     public static func dump(_ fd: CInt, queueLimit: Int = 64 << 20) throws(TCPSocketStateError) -> TCPSocketState {
         do {
             var off: CInt = -1

@@ -41,7 +41,9 @@ extension TCPSocketState {
         return out.bytes
     }
 
-    /// - Parameter queueLimit: bytes that each queue may hold.
+    /// - Parameters:
+    ///   - bytes: what `encoded` made, or anything else.
+    ///   - queueLimit: bytes that each queue may hold.
     public init(decoding bytes: some Collection<UInt8>, queueLimit: Int = 64 << 20) throws(TCPSocketStateError) {
         var input = StateDecoder(bytes)
         do {

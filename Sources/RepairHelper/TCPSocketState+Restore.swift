@@ -31,8 +31,10 @@ public struct RestoredSocket: ~Copyable {
 
     /// Rebuilds the connection in a fresh socket of this network namespace, where `state.local` and a route
     /// to `state.remote` must exist.
-    /// - Parameter switchOn: puts the fresh socket into repair mode; the helper's door when the caller has
-    ///   no CAP_NET_ADMIN itself.
+    /// - Parameters:
+    ///   - state: the connection as it was.
+    ///   - switchOn: puts the fresh socket into repair mode; the helper's door when the caller has no CAP_NET_ADMIN
+    ///     itself.
     public static func restore(
         _ state: TCPSocketState,
         switchOn: (CInt) throws(SystemError) -> Void = { (fd) throws(SystemError) in

@@ -32,7 +32,9 @@ public final class GuestHeap {
         var pages: UInt64
     }
 
-    /// - Parameter reserving: bytes at the low end of RAM that are never lent (address 0 means "not set" in many places).
+    /// - Parameters:
+    ///   - memory: all of it is lent, but for what is reserved.
+    ///   - reserving: bytes at the low end of RAM that are never lent (address 0 means "not set" in many places).
     public init(memory: GuestMemory, reserving: UInt64 = 4096) {
         self.memory = memory
         let page = GuestHeap.page

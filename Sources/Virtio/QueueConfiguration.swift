@@ -16,7 +16,11 @@ public struct QueueConfiguration: Sendable {
     /// Where the back-end goes on.
     public var base: RingPosition
 
-    /// - Parameter base: where the back-end goes on: 0 of a fresh ring.
+    /// - Parameters:
+    ///   - index: the queue's number.
+    ///   - size: entries.
+    ///   - addresses: guest-physical, of the three parts.
+    ///   - base: where the back-end goes on: 0 of a fresh ring.
     public init(index: UInt16, size: UInt16, addresses: RingAddresses, base: RingPosition) {
         self.index = index
         self.size = size

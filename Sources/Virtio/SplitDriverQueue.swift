@@ -77,8 +77,11 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
     public var size: UInt16 { ring.size }
 
     /// A fresh ring: its memory is zeroed; `base` of `state` must be 0.
-    /// - Parameter indirectTables: room for indirect tables, `size` times the same length; used for chains of two or
-    ///   more buffers when the feature was negotiated.
+    /// - Parameters:
+    ///   - state: size, addresses, features.
+    ///   - memory: where the ring lies.
+    ///   - indirectTables: room for indirect tables, `size` times the same length; used for chains of two or more
+    ///     buffers when the feature was negotiated.
     public init(
         _ state: QueueState, memory: GuestMemory, indirectTables: UnsafeMutableRawBufferPointer? = nil
     ) throws(VirtioError) {

@@ -13,6 +13,7 @@ public enum OutputFile {
 
     /// Opens, or makes, a file: non-blocking and close-on-exec.
     /// - Parameters:
+    ///   - path: of any bytes but 0.
     ///   - flags: O_WRONLY or O_RDWR, with O_APPEND or without.
     ///   - mode: of a file that is made.
     ///   - empties: what a regular file held is gone; one that is refused keeps it.

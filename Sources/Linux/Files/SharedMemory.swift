@@ -16,7 +16,9 @@ public final class SharedMemory: @unchecked Sendable {
     /// The whole mapping.
     public var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: size) }
 
-    /// - Parameter name: shown in /proc/PID/maps after `memfd:`.
+    /// - Parameters:
+    ///   - name: shown in /proc/PID/maps after `memfd:`.
+    ///   - size: bytes; it stays so.
     public init(name: String, size: Int) throws(SystemError) {
         let fd = FileDescriptor(owning: try check(ne_memfd_create(name), "memfd_create", name))
         guard ftruncate(fd.raw, size) == 0 else {

@@ -6,7 +6,10 @@ import Glibc
 /// Reading and writing whole small files.
 public enum SmallFile {
     /// The first `limit` bytes of a file.
-    /// - Parameter directory: a directory's descriptor that a relative `path` starts from; nil is the working directory.
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - directory: a directory's descriptor that a relative `path` starts from; nil is the working directory.
+    ///   - limit: bytes that are read at most.
     public static func read(_ path: String, in directory: CInt? = nil, limit: Int = 65536)
         throws(SystemError) -> [UInt8]
     {

@@ -69,7 +69,9 @@ public struct AdaptiveSpin: Sendable, Equatable {
     }
 
     /// The loop slept for so many nanoseconds, and then something came.
-    /// - Parameter work: what the turn before it took, in nanoseconds.
+    /// - Parameters:
+    ///   - time: how long, in nanoseconds.
+    ///   - work: what the turn before it took, in nanoseconds.
     public mutating func slept(_ time: UInt64, afterWork work: UInt64) {
         guard isAllowed, trust == 0 else { return }
         guard time <= Self.shortSleep.upperBound, work <= Self.longWork else {

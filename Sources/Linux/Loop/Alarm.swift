@@ -8,7 +8,9 @@ public final class Alarm {
     /// When the alarm goes off, in nanoseconds of CLOCK_MONOTONIC; nil: not at all.
     public private(set) var deadline: UInt64?
 
-    /// - Parameter action: called in the first turn at or after the deadline, which is nil by then: `set` it again.
+    /// - Parameters:
+    ///   - reactor: whose timer it is.
+    ///   - action: called in the first turn at or after the deadline, which is nil by then: `set` it again.
     public init(on reactor: Reactor, _ action: @escaping () -> Void) {
         self.reactor = reactor
         self.action = action

@@ -13,7 +13,9 @@ public struct MindedProgram: Sendable {
     /// Why these arguments (argv without its first word) are refused; nil when they are not.
     public let objection: @Sendable ([String]) -> String?
 
-    /// - Parameter objection: why a program must not be started with these arguments; nil when it may.
+    /// - Parameters:
+    ///   - path: absolute.
+    ///   - objection: why a program must not be started with these arguments; nil when it may.
     public init(path: String, objection: @escaping @Sendable ([String]) -> String?) {
         self.path = path
         self.objection = objection

@@ -40,7 +40,10 @@ public struct ArgumentTest: Equatable, Sendable {
     let mask: UInt64
     let value: UInt64
 
-    /// - Parameter index: 0 is the first argument.
+    /// - Parameters:
+    ///   - index: 0 is the first argument.
+    ///   - mask: the bits that are looked at.
+    ///   - value: what they must be.
     public init(_ index: UInt32, mask: UInt64 = .max, is value: UInt64) {
         self.index = index
         self.mask = mask
@@ -54,7 +57,10 @@ public struct SystemCallRule: Equatable, Sendable {
     let action: SystemCallAction
     let test: ArgumentTest?
 
-    /// - Parameter names: the kernel's.
+    /// - Parameters:
+    ///   - action: what becomes of the calls.
+    ///   - names: the kernel's.
+    ///   - test: what an argument must be; nil: whatever they are.
     public init(_ action: SystemCallAction, _ names: [String], when test: ArgumentTest? = nil) {
         self.names = names
         self.action = action

@@ -12,7 +12,9 @@ public struct NameError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The resolver's words.
     public let reason: String
 
-    /// - Parameter reason: as gai_strerror(3) would say it.
+    /// - Parameters:
+    ///   - name: what was looked up.
+    ///   - reason: as gai_strerror(3) would say it.
     public init(name: String, reason: String) {
         self.name = name
         self.reason = reason
@@ -94,7 +96,9 @@ public final class PendingLookup {
     private var watch: WatchID?
 
     /// - Parameters:
+    ///   - name: what is looked up.
     ///   - isPassive: the address is one to listen at.
+    ///   - reactor: where the answer arrives.
     ///   - done: called once, in a turn of `reactor`.
     public init(
         _ name: InternetName, isPassive: Bool, on reactor: Reactor, done: @escaping (NameLookup.Outcome) -> Void

@@ -32,7 +32,10 @@ public enum UnixSocketKind: Sendable {
 /// Making AF_UNIX sockets.
 public enum UnixSocket {
     /// Connects to the socket at `path`, of any length. A full backlog is EAGAIN: a later try may do.
-    /// - Parameter directory: a directory's descriptor that a relative path starts from.
+    /// - Parameters:
+    ///   - path: of the socket.
+    ///   - directory: a directory's descriptor that a relative path starts from.
+    ///   - kind: the listener's.
     public static func connect(to path: String, in directory: CInt? = nil, kind: UnixSocketKind = .stream)
         throws(SystemError) -> FileDescriptor
     {
@@ -63,7 +66,10 @@ public enum UnixSocket {
     }
 
     /// Connects to a name of the abstract name space, which is the network namespace's.
-    /// - Parameter isTight: the address ends with the name; otherwise zeros fill it up.
+    /// - Parameters:
+    ///   - name: without the 0 before it.
+    ///   - isTight: the address ends with the name; otherwise zeros fill it up.
+    ///   - kind: the listener's.
     public static func connect(toAbstract name: String, isTight: Bool = true, kind: UnixSocketKind = .stream)
         throws(SystemError) -> FileDescriptor
     {

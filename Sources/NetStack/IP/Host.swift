@@ -49,6 +49,7 @@ public final class Host {
     private var lastInterface: UInt16 = 0
 
     /// - Parameters:
+    ///   - hostname: told to the DHCP server.
     ///   - randomness: secrets, identifiers, ports and retry jitter come from it: the system's, but for simulations.
     ///   - buffers: lends the memory of sockets.
     public init(hostname: String, randomness: Randomness, buffers: any BufferSource) {

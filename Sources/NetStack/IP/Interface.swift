@@ -24,8 +24,11 @@ public struct InterfaceConfiguration: Sendable {
     public var dhcp: Bool
 
     /// - Parameters:
+    ///   - name: as it is shown.
+    ///   - mac: its own address.
     ///   - mtu: bytes of the largest IP packet for the time being.
     ///   - maximumMTU: what the link can carry; a lease may raise `mtu` up to it.
+    ///   - dhcp: ask for an address whenever the link is up.
     public init(name: String, mac: MACAddress, mtu: Int = 1500, maximumMTU: Int = 65520, dhcp: Bool = true) {
         self.name = name
         self.mac = mac

@@ -60,7 +60,10 @@ public struct PlacedSegment: Equatable, Sendable {
     /// Where it starts in the room: behind the IP header of its family.
     public var offset: Int { destination.family.headerSize }
 
-    /// - Parameter length: bytes, transport header included.
+    /// - Parameters:
+    ///   - source: who sends it.
+    ///   - destination: who is to get it.
+    ///   - length: bytes, transport header included.
     public init(source: IPAddress, destination: IPAddress, length: Int) {
         self.source = source
         self.destination = destination
@@ -139,7 +142,12 @@ public struct QuotedError: Equatable, Sendable {
     /// Bytes 4…7 of the quoted transport header: TCP's sequence number.
     public var sequence: UInt32
 
-    /// - Parameter reporter: who said it.
+    /// - Parameters:
+    ///   - error: what is wrong on the path.
+    ///   - reporter: who said it.
+    ///   - local: this end, as quoted.
+    ///   - remote: the far end, as quoted.
+    ///   - sequence: bytes 4…7 of the quoted transport header.
     public init(
         _ error: PathError, reporter: IPAddress, local: Endpoint, remote: Endpoint, sequence: UInt32
     ) {

@@ -49,7 +49,11 @@ public struct IPv4Header: Equatable, Sendable {
     /// Who is to get it.
     public var destination: IPv4Address
 
-    /// - Parameter payloadLength: bytes behind the header.
+    /// - Parameters:
+    ///   - source: who sends it.
+    ///   - destination: who is to get it.
+    ///   - proto: what stands behind the header.
+    ///   - payloadLength: bytes behind the header.
     public init(from source: IPv4Address, to destination: IPv4Address, _ proto: IPProtocol, payloadLength: Int) {
         self.source = source
         self.destination = destination
@@ -63,8 +67,10 @@ public struct IPv4Header: Equatable, Sendable {
     public var isFragment: Bool { moreFragments || fragmentOffset != 0 }
 
     /// Reads a header and moves past its options.
-    /// - Parameter packetLength: bytes of the packet that are really there, link padding included;
-    ///   the reader may hold less, but at least the header.
+    /// - Parameters:
+    ///   - reader: stands at the header.
+    ///   - packetLength: bytes of the packet that are really there, link padding included; the reader may hold less,
+    ///     but at least the header.
     public init(_ reader: inout ByteReader, packetLength: Int) throws(WireError) {
         try self.init(unchecked: &reader, packetLength: packetLength)
     }

@@ -49,7 +49,7 @@ public struct TCPTimestamps: Hashable, Sendable {
     }
 }
 
-/// One TCP header. Sequence numbers are plain 32-bit words here; see ``SequenceNumber``.
+/// One TCP header. Sequence numbers are plain 32-bit words here; how they are compared is the connection's.
 public struct TCPHeader: Hashable, Sendable {
     /// Bytes of a header without options.
     public static let minimumSize = 20

@@ -17,7 +17,11 @@ public struct UDPHeader: Equatable, Sendable {
     /// 0 = the sender computed none.
     public var checksum: UInt16
 
-    /// - Parameter payloadLength: bytes behind the header.
+    /// - Parameters:
+    ///   - source: the sender's port.
+    ///   - destination: the port of who is to get it.
+    ///   - payloadLength: bytes behind the header.
+    ///   - checksum: 0: none was computed.
     public init(from source: UInt16, to destination: UInt16, payloadLength: Int, checksum: UInt16 = 0) {
         self.source = source
         self.destination = destination
@@ -25,8 +29,9 @@ public struct UDPHeader: Equatable, Sendable {
         self.checksum = checksum
     }
 
-    /// - Parameter available: bytes of the IP payload; a UDP length beyond it is refused, a smaller
-    ///   one cuts the datagram.
+    /// - Parameters:
+    ///   - reader: stands at the header.
+    ///   - available: bytes of the IP payload; a UDP length beyond it is refused, a smaller one cuts the datagram.
     public init(_ reader: inout ByteReader, available: Int) throws(WireError) {
         source = try reader.field()
         destination = try reader.field()

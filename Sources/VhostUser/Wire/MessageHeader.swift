@@ -30,7 +30,10 @@ public struct MessageHeader: Equatable, Sendable {
     /// What one end of a channel may receive.
     public enum Direction: Sendable { case requests, replies }
 
-    /// - Parameter size: bytes of the payload.
+    /// - Parameters:
+    ///   - request: the request's number.
+    ///   - flags: the version and what the message is.
+    ///   - size: bytes of the payload.
     public init(request: UInt32, flags: MessageFlags, size: Int) {
         self.request = request
         self.flags = flags

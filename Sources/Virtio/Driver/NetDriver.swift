@@ -52,8 +52,10 @@ public final class NetDriver: NetDeviceDriver {
         | NetFeature.guestChecksum | NetFeature.eventIndex | NetFeature.indirectDescriptors
 
     /// Takes the device's driver door.
-    /// - Parameter heap: lends guest RAM of `device.memory` for the rings: about 4 MiB of receive buffers and 16 MiB of
-    ///   slots where there is much, an eighth of the heap each where there is little.
+    /// - Parameters:
+    ///   - device: whose driver it becomes.
+    ///   - heap: lends guest RAM of `device.memory` for the rings: about 4 MiB of receive buffers and 16 MiB of slots
+    ///     where there is much, an eighth of the heap each where there is little.
     public init(_ device: NetDevice, heap: GuestHeap) {
         self.device = device
         self.heap = heap

@@ -31,7 +31,11 @@ public final class NetDriverPort: FramePort {
     public var onEvent: ((NetDriverEvent) -> Void)?
 
     /// Takes the `end` of `link`, and the first turn is planned. The link does not own its ports.
-    /// - Parameter atEndOfTurn: runs what it is given when the present turn of the loop is over.
+    /// - Parameters:
+    ///   - driver: what moves the frames.
+    ///   - link: where they go, and come from.
+    ///   - end: which end of it this is.
+    ///   - atEndOfTurn: runs what it is given when the present turn of the loop is over.
     public init(
         _ driver: NetDriver, on link: FrameLink, at end: LinkEnd,
         atEndOfTurn: @escaping (@escaping () -> Void) -> Void
