@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 RELEASE := --configuration release --static-swift-stdlib
 
-.PHONY: help run lab test lint bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
+.PHONY: help run lab test lint docs bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,6 +26,9 @@ test: ## install and fetch the peers, then lint and run every test
 
 lint: ## format, import arrows
 	@scripts/lint
+
+docs: setup ## the library products' documentation, into .build/docs (NAME.doccarchive)
+	@scripts/docs
 
 bench: release ## measure, print the tables of docs/performance.md
 	@scripts/peers
