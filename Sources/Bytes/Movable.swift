@@ -73,11 +73,13 @@ extension Movable {
 /// Reads or writes values in place, so that one function says the order for both directions and they cannot differ.
 public struct StateCoder {
     /// What was written.
-    public private(set) var encoder = StateEncoder()
+    public internal(set) var encoder = StateEncoder()
     /// What is left to read.
-    public private(set) var decoder = StateDecoder([UInt8]())
+    public internal(set) var decoder = StateDecoder([UInt8]())
     /// It takes values from state instead of writing them.
     public let isReading: Bool
+    /// What points of time are counted from: this side's clock.
+    public var now = Instant(nanoseconds: 0)
 
     /// Writes.
     public init() { isReading = false }
@@ -120,6 +122,13 @@ public struct StateCoder {
     /// Bytes behind their length, of which `limit` are read.
     public mutating func data(_ value: inout [UInt8], limit: Int) throws(StateError) {
         if isReading { value = try decoder.data(limit: limit) } else { encoder.data(value) }
+    }
+
+    /// The section of another part, whole.
+    public mutating func part(_ other: some Movable) throws(StateError) {
+        var bytes = isReading ? [] : other.section(now: now)
+        try data(&bytes, limit: MovableLimits.state)
+        if isReading { try other.restore(from: bytes, now: now) }
     }
 
     /// While reading: what was read must be so.

@@ -27,4 +27,12 @@ public struct Randomness: RandomNumberGenerator, Sendable {
 
     /// The source for a part: the system's again, or a sequence of its own that follows from this one.
     public mutating func child() -> Randomness { seeded == nil ? .system : .seeded(next()) }
+
+    /// A sequence goes on where it stood. The system's generator has no state, and nobody's state takes its place: what
+    /// could not be foreseen here stays so.
+    public mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        let isSeededHere = seeded != nil
+        try coder.optional(&seeded)
+        try coder.require((seeded != nil) == isSeededHere, "source of random numbers")
+    }
 }

@@ -39,4 +39,14 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         let offset = Int64.random(in: -spread.nanoseconds...spread.nanoseconds, using: &self)
         return interval + Interval(nanoseconds: offset)
     }
+
+    /// Where the sequence stands: 32 bytes, not all 0.
+    public mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        try coder.integer(&state.0)
+        try coder.integer(&state.1)
+        try coder.integer(&state.2)
+        try coder.integer(&state.3)
+        // From there it would give nothing but 0, and whoever looks for another number would look for ever.
+        try coder.require(state.0 | state.1 | state.2 | state.3 != 0, "place in a random sequence")
+    }
 }

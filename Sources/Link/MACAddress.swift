@@ -1,5 +1,7 @@
 // The 48-bit address of a link (IEEE 802): value, text, both directions.
 
+import Bytes
+
 /// A 48-bit MAC address.
 public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
     /// The six bytes in the low 48 bits, first byte on the wire highest.
@@ -38,5 +40,17 @@ public struct MACAddress: Hashable, Sendable, CustomStringConvertible {
             let hex = String(self[index], radix: 16)
             return hex.utf8.count == 1 ? "0" + hex : hex
         }.joined(separator: ":")
+    }
+}
+
+extension MACAddress: StateCoded {
+    /// 00:00:00:00:00:00.
+    public static var blank: MACAddress { MACAddress(rawValue: 0) }
+    /// 64 bits, of which the lower 48 count.
+    public mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        var value = rawValue
+        try coder.integer(&value)
+        try coder.require(value >> 48 == 0, "MAC address")
+        self = MACAddress(rawValue: value)
     }
 }
