@@ -3,10 +3,12 @@
 // free stretches, kept in order and merged; requests up to half a page from slabs of one power of two.
 // Refusal is an answer: nothing here traps, and a span given back twice is recognised.
 
-/// Why a span was not taken back.
+/// Why a span was not taken back, or not claimed.
 public enum GuestHeapError: Error, Hashable, Sendable {
     /// Nothing of that address and length is lent: given back twice, or never lent here.
     case notLent(address: UInt64, bytes: Int)
+    /// `allocate` could not have lent these bytes there, or they are not free: overlapping, misaligned, outside of RAM.
+    case notFree(address: UInt64, bytes: Int)
 }
 
 /// An allocator of spans of guest RAM. Not for the data path: a frame finds its room prepared.
@@ -69,6 +71,62 @@ public final class GuestHeap {
         lent[address] = nil
         bytesInUse &-= UInt64(span.count)
         if loan.pages == 0 { returnCell(address) } else { returnPages(address, loan.pages) }
+    }
+
+    // MARK: moving
+
+    /// Where a span lies that is lent now, whole; that is its name on both sides of a move.
+    public func address(ofLent span: UnsafeMutableRawBufferPointer) -> UInt64? {
+        guard let start = span.baseAddress, let address = memory.address(of: start),
+            lent[address]?.bytes == span.count
+        else { return nil }
+        return address
+    }
+
+    /// Lends the very span that another heap over the same RAM had lent. Claims come in any order, before the first
+    /// `allocate`; what nobody claims is free.
+    public func claim(_ bytes: Int, at address: UInt64) throws(GuestHeapError) -> UnsafeMutableRawBufferPointer {
+        let isCell = bytes <= Slab.largest
+        guard bytes > 0, UInt64(bytes) <= capacity, let span = memory.span(at: address, count: bytes),
+            isCell ? claimCell(bytes, address) : claimPages(bytes, address)
+        else { throw .notFree(address: address, bytes: bytes) }
+        bytesInUse &+= UInt64(bytes)
+        return span
+    }
+
+    private func claimPages(_ bytes: Int, _ address: UInt64) -> Bool {
+        let pages = (UInt64(bytes) &+ GuestHeap.page &- 1) / GuestHeap.page
+        guard cut(pages, at: address) else { return false }
+        lent[address] = Loan(bytes: bytes, pages: pages)
+        return true
+    }
+
+    /// Takes pages out of the free stretch that holds all of them.
+    private func cut(_ pages: UInt64, at address: UInt64) -> Bool {
+        let (end, overflow) = address.addingReportingOverflow(pages &* GuestHeap.page)
+        guard address % GuestHeap.page == 0, !overflow,
+            let index = free.firstIndex(where: { $0.lowerBound <= address && end <= $0.upperBound })
+        else { return false }
+        let rests = [free[index].lowerBound..<address, end..<free[index].upperBound]
+        free.replaceSubrange(index...index, with: rests.filter { !$0.isEmpty })
+        return true
+    }
+
+    private func claimCell(_ bytes: Int, _ address: UInt64) -> Bool {
+        let page = address & ~(GuestHeap.page &- 1)
+        let sizeClass = Slab.sizeClass(for: bytes)
+        var slab = slabs[page] ?? Slab(sizeClass: sizeClass)
+        guard slab.sizeClass == sizeClass, slab.take(address &- page), slabs[page] != nil || cut(1, at: page)
+        else { return false }
+        let wasOpen = slabs[page] != nil
+        slabs[page] = slab
+        if slab.isFull {
+            openSlabs[sizeClass].removeAll { $0 == page }
+        } else if !wasOpen {
+            openSlabs[sizeClass].append(page)
+        }
+        lent[address] = Loan(bytes: bytes, pages: 0)
+        return true
     }
 
     // MARK: pages
@@ -178,6 +236,14 @@ private struct Slab {
         let cell = UInt64(room.trailingZeroBitCount)
         room &= room &- 1
         return cell &* cellBytes
+    }
+
+    /// Takes the cell at `offset`; false when none begins there, or it is taken.
+    mutating func take(_ offset: UInt64) -> Bool {
+        let bit: UInt64 = 1 << (offset / cellBytes)
+        guard offset % cellBytes == 0, room & bit != 0 else { return false }
+        room &= ~bit
+        return true
     }
 
     mutating func give(_ offset: UInt64) { room |= 1 << (offset / cellBytes) }
