@@ -5,15 +5,13 @@ import Glibc
 
 /// The pid of this process in a file.
 public final class PidFile {
-    private let path: String
     private let file: FileDescriptor
-    private let identity: (device: UInt, inode: UInt)
+    private let place: PlacedFile
 
     /// Creates or takes over the file, locks it and writes the pid and a line end. When that fails, a file that nobody
     /// else holds is gone.
     /// - Throws: `fcntl(F_SETLK)` when another process holds it.
     public init(_ path: String) throws(SystemError) {
-        self.path = path
         do throws(SystemError) {
             file = try OutputFile.open(path, O_RDWR, mode: 0o600)
         } catch { throw SystemError(call: "Cannot open pid file", code: error.code) }
@@ -27,7 +25,7 @@ public final class PidFile {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw SystemError(call: "Cannot truncate pid file", code: EINVAL)
         }
-        identity = (UInt(status.st_dev), UInt(status.st_ino))
+        place = PlacedFile(path, FileIdentity(of: file.raw))
         do throws(SystemError) { try write() } catch {
             remove()
             throw error
@@ -43,11 +41,5 @@ public final class PidFile {
     }
 
     /// Removes the file, unless somebody put another in its place.
-    public func remove() {
-        var status = stat()
-        guard lstat(path.systemPath, &status) == 0, UInt(status.st_dev) == identity.device,
-            UInt(status.st_ino) == identity.inode
-        else { return }
-        unlink(path.systemPath)
-    }
+    public func remove() { place.remove() }
 }

@@ -52,8 +52,11 @@ public final class RuntimeDirectory {
     /// Removes it with everything in it. Call it from its maker only.
     public func removeAll() {
         _ = ne_remove_contents(raw, 8)
-        rmdir(path.systemPath)
+        PlacedFile(path, FileIdentity(of: raw)).remove()
     }
+
+    /// False when somebody has removed or moved it: nothing can be made in it any more, or nobody finds it there.
+    public var isInPlace: Bool { PlacedFile(path, FileIdentity(of: raw)).isInPlace }
 
     /// A small file's content from its start, at most `limit` bytes; nil when it cannot be read.
     public func contents(of name: String, limit: Int = 64) -> [UInt8]? {

@@ -54,13 +54,14 @@ public enum UnixSocket {
         let socket = FileDescriptor(owning: try check(ne_unix_socket(kind.number), "socket"))
         try withShortPath(path, in: directory) { short throws(SystemError) in
             var code = ne_unix_bind(socket.raw, short.systemPath)
-            if code == -EADDRINUSE, isStale(short, kind), unlink(short.systemPath) == 0 {
-                code = ne_unix_bind(socket.raw, short.systemPath)
-            }
+            if code == -EADDRINUSE, removeStale(short, kind) { code = ne_unix_bind(socket.raw, short.systemPath) }
             _ = try check(code, "bind", path)
-        }
-        if kind != .datagrams, Glibc.listen(socket.raw, backlog) != 0 {
-            throw SystemError(call: "listen", code: errno, subject: path)
+            let place = PlacedFile(short)
+            guard kind == .datagrams || Glibc.listen(socket.raw, backlog) == 0 else {
+                let error = SystemError(call: "listen", code: errno, subject: path)
+                place.remove()
+                throw error
+            }
         }
         return socket
     }
@@ -140,13 +141,15 @@ public enum UnixSocket {
         try body("/proc/self/fd/\(opened.raw)/\(name)")
     }
 
-    /// A socket that refuses connections has no listener any more.
-    private static func isStale(_ path: String, _ kind: UnixSocketKind) -> Bool {
+    /// A socket that refuses connections has no listener any more, and goes; another that somebody has put in its place
+    /// since it was asked stays.
+    private static func removeStale(_ path: String, _ kind: UnixSocketKind) -> Bool {
         var info = stat()
         guard lstat(path.systemPath, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
+        let place = PlacedFile(path)
         let probe = ne_unix_socket(kind.number)
         guard probe >= 0 else { return false }
         defer { close(probe) }
-        return ne_unix_connect(probe, path.systemPath) == -ECONNREFUSED
+        return ne_unix_connect(probe, path.systemPath) == -ECONNREFUSED && place.remove()
     }
 }
