@@ -8,10 +8,9 @@ import Linux
 /// Lets a helper switch TCP_REPAIR on sockets of this process.
 public final class RepairServer {
     private let reactor: Reactor
-    private let path: String
-    private let listener: FileDescriptor
+    private let place: PlacedFile
+    let acceptor: Acceptor
     private var machine: RepairServerMachine
-    private var listenerWatch: WatchID?
     private var helper: SharedDescriptor?
     private var helperWatch: WatchID?
     private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
@@ -21,22 +20,27 @@ public final class RepairServer {
     /// Whether a helper is connected, so that a request would start at once.
     public var hasHelper: Bool { helper != nil }
 
-    /// Listens at `path`. The socket file is removed with the server.
+    /// Listens at `path`. The socket file is removed with the server, if it still lies there.
     /// - Parameters:
-    ///   - path: at most 107 bytes.
+    ///   - path: of any length.
     ///   - reactor: where helpers are heard.
     ///   - patience: how long a helper may take to come, and to answer each batch.
     public init(path: String, reactor: Reactor, patience: Interval = .seconds(5)) throws(SystemError) {
         self.reactor = reactor
-        self.path = path
         machine = RepairServerMachine(patience: patience)
-        listener = try UnixSocket.listen(at: path, backlog: 1)
-        listenerWatch = try reactor.watch(listener.raw, for: .readable) { [weak self] _ in self?.accept() }
+        let listener = SharedDescriptor(try UnixSocket.listen(at: path, backlog: 1))
+        place = PlacedFile(path)
+        do throws(SystemError) { acceptor = try Acceptor(listener, on: reactor) } catch {
+            place.remove()
+            throw error
+        }
+        acceptor.onConnection = { [weak self] in self?.accepted($0) }
     }
 
     deinit {
-        for watch in [listenerWatch, helperWatch] { if let watch { reactor.remove(watch) } }
-        unlink(path.systemPath)
+        if let helperWatch { reactor.remove(helperWatch) }
+        acceptor.stop()
+        place.remove()
     }
 
     /// Switches `sockets` (borrowed until `completion`), in batches, all or nothing. One request at a time:
@@ -59,11 +63,9 @@ public final class RepairServer {
 
     private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
 
-    private func accept() {
-        guard let client = try? UnixSocket.accept(listener) else { return }
+    private func accepted(_ shared: SharedDescriptor) {
         // One helper at a time; another one is told by end of file.
         guard helper == nil else { return }
-        let shared = SharedDescriptor(client)
         guard let watch = try? reactor.watch(shared.raw, for: .readable, handler: { [weak self] _ in self?.receive() })
         else { return }
         helper = shared

@@ -85,6 +85,20 @@ struct StreamEndpointTests {
         #expect(scratch.entries == [] && server.state == .idle && reactor.watchCount == 0)
     }
 
+    @Test("unix: what somebody else listens at by now is not removed")
+    func unixOfAnother() throws {
+        let scratch = try Scratch()
+        let address = StreamAddress.unix(UnixAddress(path: scratch.path + "/s"))
+        let server = Watched(address, .server, on: reactor)
+        #expect(unlink(scratch.path + "/s") == 0)
+        let other = Watched(address, .server, on: reactor)
+        server.endpoint.stop()
+        let client = Watched(address, .client(reconnect: 0), on: reactor)
+        #expect(try connects(other, client), "\(scratch.entries)")
+        other.endpoint.stop()
+        #expect(scratch.entries == [])
+    }
+
     @Test("the abstract name space, tight and filled up: two different names", arguments: [true, false])
     func abstract(isTight: Bool) throws {
         let name = "netemu-test-\(getpid())-\(isTight)"

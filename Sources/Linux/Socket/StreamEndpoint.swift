@@ -55,8 +55,9 @@ public final class StreamEndpoint {
     /// Called with news until `stop`.
     public var onEvent: ((Event) -> Void)?
 
-    private var listener: SharedDescriptor?
-    private var watch: WatchID?
+    private var acceptor: Acceptor?
+    /// The name in the file system that a server made.
+    private var place: PlacedFile?
     private var attempt: ConnectionAttempt?
     private var lookup: PendingLookup?
     private var retry: TimerID?
@@ -72,7 +73,7 @@ public final class StreamEndpoint {
 
     /// Where a server listens, when that is an address of the internet.
     public var localAddress: InternetSocketAddress? {
-        listener.flatMap { try? InternetSocketAddress.local(of: $0.raw) }
+        acceptor.flatMap { try? InternetSocketAddress.local(of: $0.listener.raw) }
     }
 
     /// Listens, or begins to connect. A server whose name need not be looked up listens or has failed when this
@@ -88,12 +89,12 @@ public final class StreamEndpoint {
         switch role {
         case .server:
             state = .listening
-            if let watch { reactor.change(watch, to: .readable) }
+            acceptor?.isPaused = false
         case .client: if let pause { waitAndRetry(pause) } else { state = .ended(peer: peer) }
         }
     }
 
-    /// Ends everything; a socket that was made in the file system is removed.
+    /// Ends everything; a socket that was made in the file system is removed, if it still lies there.
     public func stop() {
         attempt?.giveUp()
         attempt = nil
@@ -101,10 +102,10 @@ public final class StreamEndpoint {
         lookup = nil
         if let retry { reactor.cancel(retry) }
         retry = nil
-        if let watch { reactor.remove(watch) }
-        watch = nil
-        if listener != nil, case .unix(let unix) = address, !unix.isAbstract { unlink(unix.path.systemPath) }
-        listener = nil
+        acceptor?.stop()
+        // Before the socket is closed: what is bound to an open one is no other file.
+        place?.remove()
+        (acceptor, place) = (nil, nil)
         state = .idle
         onEvent = nil
     }
@@ -114,10 +115,15 @@ public final class StreamEndpoint {
     private func listen() {
         switch address {
         case .unix(let unix):
+            guard !unix.isAbstract else {
+                return listen { () throws(SystemError) in
+                    try UnixSocket.listen(atAbstract: unix.path, isTight: unix.isTight)
+                }
+            }
             listen { () throws(SystemError) in
-                unix.isAbstract
-                    ? try UnixSocket.listen(atAbstract: unix.path, isTight: unix.isTight)
-                    : try UnixSocket.listen(at: unix.path)
+                let socket = try UnixSocket.listen(at: unix.path)
+                place = PlacedFile(unix.path)
+                return socket
             }
         case .vsock(let cid, let port):
             listen { () throws(SystemError) in try InternetSocket.listen(cid: cid, port: port) }
@@ -145,32 +151,23 @@ public final class StreamEndpoint {
     }
 
     private func listen(_ make: () throws(SystemError) -> FileDescriptor) {
-        do throws(SystemError) { try serve(SharedDescriptor(try make())) } catch { fail(.listen(error)) }
+        do throws(SystemError) { try serve(SharedDescriptor(try make())) } catch {
+            place?.remove()
+            place = nil
+            fail(.listen(error))
+        }
     }
 
     private func serve(_ socket: SharedDescriptor) throws(SystemError) {
-        watch = try reactor.watch(socket.raw, for: .readable) { [weak self] _ in self?.accept() }
-        listener = socket
+        acceptor = try Acceptor(socket, on: reactor)
+        acceptor?.onConnection = { [weak self] in self?.accepted($0) }
         state = .listening
         tell(.listening)
     }
 
-    private func accept() {
-        guard state == .listening, let listener else { return }
-        do throws(SystemError) {
-            let socket = SharedDescriptor(try UnixSocket.accept(listener.descriptor))
-            if let watch { reactor.change(watch, to: []) }
-            connected(socket)
-        } catch {
-            guard error.code != EAGAIN, error.code != EINTR, let watch else { return }
-            // The client has gone again, or no descriptor is free. The listener would be readable in every turn, so
-            // it is watched again only after a pause.
-            reactor.change(watch, to: [])
-            reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.shortPause) { [weak self] in
-                guard let self, self.state == .listening, let watch = self.watch else { return }
-                self.reactor.change(watch, to: .readable)
-            }
-        }
+    private func accepted(_ socket: SharedDescriptor) {
+        acceptor?.isPaused = true
+        connected(socket)
     }
 
     // MARK: descriptors

@@ -32,6 +32,7 @@ extension Scenario {
             Scenario(name: "helper-daemon") { try daemon() },
             Scenario(name: "helper-waits-for-the-socket") { try waitsForSocket() },
             Scenario(name: "server-and-a-stalled-helper") { try stalledHelper() },
+            Scenario(name: "server-without-a-descriptor") { try fullServer() },
         ]
 
     static let sandbox: [Scenario] =
