@@ -53,4 +53,17 @@ struct AcceptorTests {
         acceptor.stop()
         #expect(reactor.timerCount == 0 && reactor.watchCount == 0)
     }
+
+    @Test("a thread that cannot be made for a name leaves nothing behind")
+    func noThread() throws {
+        weak var box: PendingLookup.Box?
+        do {
+            let made = try PendingLookup.Box(InternetName(host: "localhost", port: "1"), isPassive: false)
+            box = made
+            #expect(throws: SystemError(call: "pthread_create", code: EAGAIN)) {
+                try PendingLookup.startThread(made, stackSize: 1 << 46)
+            }
+        }
+        #expect(box == nil)
+    }
 }

@@ -78,7 +78,7 @@ public enum NameLookup {
 /// A look-up under way on its own thread. Dropping it drops the answer; the thread ends by itself.
 public final class PendingLookup {
     /// What the thread and its owner share.
-    private final class Box: Sendable {
+    final class Box: Sendable {
         let name: InternetName
         let isPassive: Bool
         let answer = Mutex<NameLookup.Outcome?>(nil)
@@ -121,13 +121,15 @@ public final class PendingLookup {
         watch = nil
     }
 
-    private static func startThread(_ box: Box) throws(SystemError) {
+    /// - Parameter stackSize: bytes.
+    static func startThread(_ box: Box, stackSize: Int = 256 << 10) throws(SystemError) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         defer { pthread_attr_destroy(&attributes) }
         pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 256 << 10)
+        pthread_attr_setstacksize(&attributes, stackSize)
         var thread = pthread_t()
+        let held = Unmanaged.passRetained(box)
         let code = pthread_create(
             &thread, &attributes,
             { argument in
@@ -137,7 +139,10 @@ public final class PendingLookup {
                 box.answer.withLock { $0 = outcome }
                 box.arrival.signal()
                 return nil
-            }, Unmanaged.passRetained(box).toOpaque())
-        guard code == 0 else { throw SystemError(call: "pthread_create", code: code) }
+            }, held.toOpaque())
+        guard code == 0 else {
+            held.release()
+            throw SystemError(call: "pthread_create", code: code)
+        }
     }
 }
