@@ -37,6 +37,38 @@ struct RestartTests {
         }
     }
 
+    @Test("without its run-time directory passt cannot be started, which is said; it comes back with the directory")
+    func noDirectory() throws {
+        try withGround(as: .mapped) { ground in
+            let session = try ground.session()
+            let first = try #require(try session.passtPID())
+            let path = try #require(ground.leftovers.first.map { "\(ground.runtime)/\($0)" })
+            let away = ground.directory.path + "/away"
+            #expect(rename(path, away) == 0)
+            kill(first, SIGKILL)
+            try session.child.wait(for: "netemu's run-time directory \(path) has been removed")
+            #expect(rename(away, path) == 0)
+            _ = try waitForOther(than: first, in: session, since: ne_monotonic_ns(), seconds: 20)
+        }
+    }
+
+    @Test("with no descriptor left passt cannot be started, and netemu lives on; it comes back with room for it")
+    func noDescriptors() throws {
+        try withGround(as: .mapped) { ground in
+            let session = try ground.session()
+            let first = try #require(try session.passtPID())
+            let limit = { (soft: String) in
+                try ground.namespace.run(["prlimit", "--pid", "\(session.child.pid)", "--nofile=\(soft):"]).status
+            }
+            #expect(try limit("3") == .exited(0))
+            kill(first, SIGKILL)
+            try session.child.wait(for: "(Too many open files); starting passt again")
+            #expect(try limit("1024") == .exited(0))
+            _ = try waitForOther(than: first, in: session, since: ne_monotonic_ns(), seconds: 20)
+            #expect(!session.child.errors.contains("has ended"))
+        }
+    }
+
     @Test("a passt that is stopped is replaced in its default mode, too, without any traffic")
     func stoppedStream() throws {
         try withGround(as: .mapped) { ground in

@@ -180,6 +180,19 @@ struct MinderTests {
         #expect(run.leavesNothing())
     }
 
+    @Test(
+        "without a descriptor for a child, here or in the minder, that one has not started; the next one is started",
+        arguments: [("noRoom", "from"), ("noRoomInMinder", "to")])
+    func noRoom(phase: String, way: String) throws {
+        let run = try Run(phase, "echo up; exit 7")
+        #expect(try run.child.wait() == .exited(0), "\(run.child.transcript)")
+        let lines = run.child.output.split(separator: "\n").map(String.init)
+        #expect(lines.contains { $0.hasPrefix("failed recvmsg \(way) the minder: Too many open files") }, "\(lines)")
+        #expect(Array(lines.suffix(2)) == ["line up", "ended exited with code 7"], "\(lines)")
+        #expect(!lines.contains("minder ended"))
+        #expect(run.leavesNothing())
+    }
+
     @Test("forty children leave no descriptor behind, here or in the minder")
     func leaks() throws {
         let scratch = try Scratch()

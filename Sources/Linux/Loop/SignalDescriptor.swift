@@ -6,6 +6,18 @@ import Glibc
 
 /// A signalfd for a fixed set of signals, which stay blocked for the life of the process.
 public final class SignalDescriptor {
+    /// What ends a process that says nothing about it, whoever sends it. Not SIGKILL, which cannot be read; not SIGPIPE
+    /// and SIGXFSZ (`ProcessStart`); not what the kernel sends for a mistake of the process itself (SIGSEGV …).
+    public static let ending: [CInt] =
+        [
+            SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, stackFault, SIGXCPU, SIGVTALRM, SIGPROF,
+            SIGPOLL, powerFailure,
+        ] + realTime
+    /// SIGSTKFLT and SIGPWR, by their numbers on every machine but MIPS and SPARC.
+    private static let (stackFault, powerFailure): (CInt, CInt) = (16, 30)
+    /// SIGRTMIN to SIGRTMAX; the C library keeps the two below for itself.
+    private static let realTime = Array(CInt(34)...64)
+
     /// The signalfd; the signals are blocked for the life of the process.
     public let descriptor: FileDescriptor
 

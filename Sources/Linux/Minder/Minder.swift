@@ -129,8 +129,8 @@ public final class Minder: ProcessSpawner {
 
     private enum Received {
         case report(MinderReport, [SharedDescriptor])
-        /// There was no room for a descriptor that came with it.
-        case withoutDescriptors
+        /// This process has no room for a descriptor that came with it.
+        case withoutDescriptors(MinderMessage)
         case nothing, end
     }
 
@@ -146,10 +146,10 @@ public final class Minder: ProcessSpawner {
 
     private static func read(_ packet: ReceivedPacket?, _ room: UnsafeMutableRawBufferPointer) -> Received {
         guard let packet else { return .nothing }
-        guard !packet.isTruncated else { return .withoutDescriptors }
-        guard packet.count > 0, let message = MinderMessage(UnsafeRawBufferPointer(rebasing: room[..<packet.count])),
-            let report = MinderReport(message, descriptorCount: packet.descriptors.count)
+        guard packet.count > 0, let message = MinderMessage(UnsafeRawBufferPointer(rebasing: room[..<packet.count]))
         else { return .end }
+        guard !packet.isTruncated else { return .withoutDescriptors(message) }
+        guard let report = MinderReport(message, descriptorCount: packet.descriptors.count) else { return .end }
         return .report(report, packet.descriptors)
     }
 
@@ -175,7 +175,10 @@ public final class Minder: ProcessSpawner {
             switch Self.receive(socket.raw) {
             case .report(let report, let descriptors): deliver(report, descriptors)
             case .nothing: return
-            case .withoutDescriptors, .end: return lost()
+            case .withoutDescriptors(let message):
+                guard let id = MinderReport.startedChild(in: message) else { return lost() }
+                refuse(id)
+            case .end: return lost()
             }
         }
     }
@@ -205,6 +208,13 @@ public final class Minder: ProcessSpawner {
         }
     }
 
+    /// The child runs, but what would end it without the minder has not come: it counts as not started, and is ended.
+    private func refuse(_ id: UInt32) {
+        guard let child = children.removeValue(forKey: id) else { return }
+        try? send(MinderRequest.signal(id: id, number: SIGKILL).message.encoded, [])
+        child.onEvent(.failed(.system(SystemError(call: "recvmsg", code: EMFILE, subject: "from the minder"))))
+    }
+
     // MARK: a minder that is gone
 
     /// Somebody killed it, or it spoke nonsense: its work is done here as well as it can be.
@@ -226,7 +236,7 @@ public final class Minder: ProcessSpawner {
             guard let (pid, descriptor) = child.process, ne_pidfd_send_signal(descriptor.raw, SIGSTOP) == 0 else {
                 continue
             }
-            // Older kernels know no group behind a pidfd.
+            // Older kernels know no group behind a pidfd; there the sandbox lets this pass.
             if child.hasOwnGroup, ne_pidfd_signal_group(descriptor.raw, SIGKILL) == -EINVAL { kill(-pid, SIGKILL) }
             _ = ne_pidfd_send_signal(descriptor.raw, SIGKILL)
         }

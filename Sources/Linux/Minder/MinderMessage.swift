@@ -138,6 +138,13 @@ package enum MinderRequest: Equatable {
         }
     }
 
+    /// The child that was to be started, of a request whose descriptors did not all arrive; nil for any other.
+    static func child(wantedBy message: MinderMessage) -> UInt32? {
+        let count = message.numbers.count + Int(message.flag & 1)
+        guard case .spawn(let id, _)? = MinderRequest(message, descriptorCount: count) else { return nil }
+        return id
+    }
+
     /// - Parameter descriptorCount: how many came with the packet.
     package init?(_ message: MinderMessage, descriptorCount: Int) {
         switch message.kind {

@@ -57,7 +57,7 @@ final class MinderProcess {
             let process = try MinderProcess(programs)
             let directory = try RuntimeDirectory.create(owner: owner)
             defer { directory.removeAll() }
-            process.report(.ready(path: directory.path), with: directory.raw)
+            process.report(.ready(path: directory.path), with: SharedDescriptor(try directory.descriptor.duplicate()))
             try process.serve()
             process.endChildren()
         } catch {
@@ -72,9 +72,7 @@ final class MinderProcess {
     static func leaveOwner(keeping socket: CInt) {
         _ = ne_set_dumpable(0)
         ne_reset_signals()
-        let ignored = [
-            SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ,
-        ]
+        let ignored = SignalDescriptor.ending + [SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ]
         for number in ignored { _ = ne_ignore_signal(number) }
         setpgid(0, 0)
         _ = ne_set_name("netemu-minder")
@@ -114,22 +112,30 @@ final class MinderProcess {
                 let limit = SpawnLimit.placements + 1
                 guard let packet = try UnixSocket.receive(Self.socketNumber, into: room, descriptorLimit: limit)
                 else { return false }
-                let bytes = UnsafeRawBufferPointer(rebasing: room[..<packet.count])
-                if packet.count == 0 {
-                    isEnding = true
-                } else if !packet.isTruncated, let message = MinderMessage(bytes),
-                    let request = MinderRequest(message, descriptorCount: packet.descriptors.count)
-                {
-                    perform(request, packet.descriptors)
-                } else {
-                    // netemu never sends such a thing: whoever speaks is not to be served.
-                    isEnding = true
-                }
+                take(packet, UnsafeRawBufferPointer(rebasing: room[..<packet.count]))
                 return true
             } catch {
                 isEnding = true
                 return false
             }
+        }
+    }
+
+    /// At the end of file it ends, and when netemu says what it never says: whoever speaks is not to be served.
+    private func take(_ packet: ReceivedPacket, _ bytes: UnsafeRawBufferPointer) {
+        guard let message = MinderMessage(bytes) else {
+            isEnding = true
+            return
+        }
+        if packet.isTruncated, let id = MinderRequest.child(wantedBy: message) {
+            // Children have taken what descriptors there are.
+            report(.failed(id: id, .system(SystemError(call: "recvmsg", code: EMFILE, subject: "to the minder"))))
+        } else if !packet.isTruncated,
+            let request = MinderRequest(message, descriptorCount: packet.descriptors.count)
+        {
+            perform(request, packet.descriptors)
+        } else {
+            isEnding = true
         }
     }
 
@@ -160,12 +166,10 @@ final class MinderProcess {
     // MARK: reports
 
     private func tell(_ event: ChildEvent, of id: UInt32) {
+        // Of one that was given up nothing more is said.
+        guard children[id] != nil else { return }
         switch event {
-        case .started(let pid):
-            let descriptor = ne_pidfd_open(pid)
-            guard descriptor >= 0 else { return report(.failed(id: id, .noMinder)) }
-            let owned = FileDescriptor(owning: descriptor)
-            report(.started(id: id, pid: pid), with: owned.raw)
+        case .started(let pid): started(id, pid)
         case .failed(let error): report(.failed(id: id, error))
         case .line(let text): tellLine(text, of: id)
         case .linesDropped(let count): dropped[id, default: 0] += count
@@ -173,6 +177,16 @@ final class MinderProcess {
             children[id] = nil
             tellDropped(of: id)
             report(.ended(id: id, end))
+        }
+    }
+
+    private func started(_ id: UInt32, _ pid: pid_t) {
+        do throws(SystemError) {
+            let descriptor = FileDescriptor(owning: try check(ne_pidfd_open(pid), "pidfd_open", "in the minder"))
+            report(.started(id: id, pid: pid), with: SharedDescriptor(descriptor))
+        } catch {
+            if let child = children.removeValue(forKey: id) { spawner.signal(child, SIGKILL) }
+            report(.failed(id: id, .system(error)))
         }
     }
 
@@ -191,12 +205,8 @@ final class MinderProcess {
         if let count = dropped.removeValue(forKey: id), count > 0 { report(.dropped(id: id, count)) }
     }
 
-    private func report(_ report: MinderReport, with descriptor: CInt? = nil) {
-        let copy = descriptor.flatMap { fd in
-            let copy = fcntl(fd, F_DUPFD_CLOEXEC, 0)
-            return copy >= 0 ? SharedDescriptor(FileDescriptor(owning: copy)) : nil
-        }
-        outbox.append((report.message.encoded, copy))
+    private func report(_ report: MinderReport, with descriptor: SharedDescriptor? = nil) {
+        outbox.append((report.message.encoded, descriptor))
         empty()
     }
 

@@ -45,6 +45,12 @@ package enum MinderReport: Equatable {
         self = report
     }
 
+    /// The child that has been started, of a report whose descriptor did not arrive; nil for any other.
+    static func startedChild(in message: MinderMessage) -> UInt32? {
+        guard case .started(let id, _)? = MinderReport(message, descriptorCount: 1) else { return nil }
+        return id
+    }
+
     private static func reading(_ message: MinderMessage, words: [String]) -> MinderReport? {
         switch (message.kind, words.count) {
         case (16, 1) where words[0].utf8.first == UInt8(ascii: "/"): .ready(path: words[0])

@@ -21,6 +21,8 @@ enum Probe {
         case killMinder
         /// A request for a program that was not named at the start.
         case otherProgram
+        /// No descriptor is left here, or in the minder, when the child is started; the next one has room again.
+        case noRoom, noRoomInMinder
     }
 
     static func run(_ words: [String]) -> Int32 {
@@ -70,7 +72,7 @@ private func sleeper(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
 
 /// One child, one phase.
 final class PhaseProbe {
-    private let phase: Probe.Phase
+    private var phase: Probe.Phase
     private let words: [String]
     private var minder: Minder?
     private var isOver = false
@@ -89,11 +91,25 @@ final class PhaseProbe {
         let reactor = try Reactor()
         try minder.attach(to: reactor)
         minder.onEnd = { Probe.say("minder ended") }
+        if phase == .noRoomInMinder { Room.leave(none: true, of: minder.pid) }
+        try spawn()
+        if phase == .noRoom { Room.leave(none: true, of: getpid()) }
+        if phase == .afterSpawn { Probe.dieNow() }
+        while !isOver { try reactor.turn(maxWaitNanoseconds: nil) }
+    }
+
+    private func spawn() throws {
+        guard let minder else { return }
         let path = phase == .otherProgram ? "/bin/cat" : words[0]
         let request = SpawnRequest(path: path, arguments: words, directory: minder.directory.raw)
         _ = try minder.spawn(request) { [unowned self] in heard($0) }
-        if phase == .afterSpawn { Probe.dieNow() }
-        while !isOver { try reactor.turn(maxWaitNanoseconds: nil) }
+    }
+
+    /// Another child, now that there is room.
+    private func again() {
+        for pid in [getpid(), minder?.pid ?? 0] { Room.leave(none: false, of: pid) }
+        phase = .run
+        do { try spawn() } catch { Probe.say("error \(error)") }
     }
 
     private func heard(_ event: ChildEvent) {
@@ -107,7 +123,7 @@ final class PhaseProbe {
         case .linesDropped(let count): Probe.say("dropped \(count)")
         case .failed(let error):
             Probe.say("failed \(error)")
-            isOver = true
+            if phase == .noRoom || phase == .noRoomInMinder { again() } else { isOver = true }
         case .ended(let end):
             Probe.say("ended \(end)")
             isOver = true
@@ -123,6 +139,31 @@ final class PhaseProbe {
             isOver = true
         default: break
         }
+    }
+}
+
+/// Room for descriptors.
+enum Room {
+    /// Sets the limit of a process to three, which all have, or to what it may be at most.
+    static func leave(none: Bool, of pid: pid_t) {
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        getrlimit(kind, &limit)
+        limit.rlim_cur = none ? 3 : limit.rlim_max
+        if pid == getpid() {
+            if setrlimit(kind, &limit) != 0 { Probe.say("error setrlimit \(errno)") }
+        } else {
+            run(["/usr/bin/prlimit", "--pid", String(pid), "--nofile=\(limit.rlim_cur):\(limit.rlim_max)"])
+        }
+    }
+
+    private static func run(_ words: [String]) {
+        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for word in argv { free(word) } }
+        var pid: pid_t = 0
+        var status: CInt = -1
+        guard posix_spawn(&pid, words[0], nil, nil, &argv, environ) == 0, waitpid(pid, &status, 0) == pid, status == 0
+        else { return Probe.say("error \(words) \(status)") }
     }
 }
 
