@@ -3,7 +3,7 @@
 import CLinux
 import Glibc
 
-/// What the calling process forbids itself.
+/// What the calling process forbids itself, and may.
 public enum ProcessAttributes {
     /// No core dumps, no ptrace by the same user (PR_SET_DUMPABLE 0).
     public static func forbidDumping() throws(SystemError) {
@@ -13,6 +13,15 @@ public enum ProcessAttributes {
     /// execve grants nothing any more (PR_SET_NO_NEW_PRIVS).
     public static func forbidNewPrivileges() throws(SystemError) {
         _ = try check(ne_set_no_new_privs(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    }
+
+    /// Whether this kernel (6.9 and newer) signals the group of a process by the process's descriptor
+    /// (PIDFD_SIGNAL_PROCESS_GROUP). Elsewhere a group can be reached by its number only.
+    public static func canSignalGroupsByDescriptor() -> Bool {
+        let raw = ne_pidfd_open(getpid())
+        guard raw >= 0 else { return false }
+        let own = FileDescriptor(owning: raw)
+        return ne_pidfd_signal_group(own.raw, 0) != -EINVAL
     }
 
     /// Raises the soft limit of open descriptors to the hard one; the limit that holds then.

@@ -51,20 +51,28 @@ public struct ArgumentTest: Equatable, Sendable {
     }
 }
 
-/// Some system calls, and what becomes of them when their argument is so.
+/// Some system calls, and what becomes of them when their arguments are so.
 public struct SystemCallRule: Equatable, Sendable {
     let names: [String]
     let action: SystemCallAction
-    let test: ArgumentTest?
+    let tests: [ArgumentTest]
 
     /// - Parameters:
     ///   - action: what becomes of the calls.
     ///   - names: the kernel's.
-    ///   - test: what an argument must be; nil: whatever they are.
-    public init(_ action: SystemCallAction, _ names: [String], when test: ArgumentTest? = nil) {
+    ///   - tests: of different arguments; all have to hold.
+    public init(_ action: SystemCallAction, _ names: [String], when tests: ArgumentTest...) {
         self.names = names
         self.action = action
-        self.test = test
+        self.tests = tests
+    }
+
+    /// Whether the rule is about this call.
+    package func holds(for name: String, _ arguments: [UInt64]) -> Bool {
+        names.contains(name)
+            && tests.allSatisfy { test in
+                Int(test.index) < arguments.count && arguments[Int(test.index)] & test.mask == test.value
+            }
     }
 }
 
@@ -93,13 +101,12 @@ public enum SystemCallFilter {
         for name in rule.names {
             let number = seccomp_syscall_resolve_name(name)
             guard number >= 0 else { continue }
-            guard let test = rule.test else {
-                try accept(seccomp_rule_add_array(filter, rule.action.number, number, 0, nil))
-                continue
+            let comparisons = rule.tests.map { test in
+                scmp_arg_cmp(arg: test.index, op: SCMP_CMP_MASKED_EQ, datum_a: test.mask, datum_b: test.value)
             }
-            var comparison = scmp_arg_cmp(
-                arg: test.index, op: SCMP_CMP_MASKED_EQ, datum_a: test.mask, datum_b: test.value)
-            try accept(seccomp_rule_add_array(filter, rule.action.number, number, 1, &comparison))
+            try accept(
+                seccomp_rule_add_array(
+                    filter, rule.action.number, number, UInt32(comparisons.count), comparisons))
         }
     }
 

@@ -28,12 +28,15 @@ public enum ProgramSandbox {
             if !plan.allowsElevation { try Capabilities.keepOnly([]) }
             try ProcessAttributes.forbidNewPrivileges()
         } catch { throw .system(error) }
-        do throws(SystemCallFilterError) { try SystemCallFilter.enter(rules(plan), otherwise: .fail(ENOSYS)) } catch {
+        let rules = rules(plan, killsGroupsByNumber: !ProcessAttributes.canSignalGroupsByDescriptor())
+        do throws(SystemCallFilterError) { try SystemCallFilter.enter(rules, otherwise: .fail(ENOSYS)) } catch {
             throw .filter(error)
         }
     }
 
-    static func rules(_ plan: SandboxPlan) -> [SystemCallRule] {
+    /// - Parameter killsGroupsByNumber: the kernel knows no other way to end what a child has started (before 6.9), which
+    ///   is netemu's business when its minder has been killed.
+    static func rules(_ plan: SandboxPlan, killsGroupsByNumber: Bool = false) -> [SystemCallRule] {
         func kind(_ names: [String], _ isAllowed: Bool) -> SystemCallRule {
             SystemCallRule(isAllowed ? .allow : .kill, names)
         }
@@ -42,6 +45,7 @@ public enum ProgramSandbox {
             kind(obsolete, plan.allowsObsolete), kind(elevation, plan.allowsElevation),
             kind(spawning, plan.allowsSpawn), kind(resources, plan.allowsResourceControl),
         ] + (plan.allowsSpawn ? [SystemCallRule(.allow, ["clone", "clone3"])] : threadsOnly) + restricted
+            + (killsGroupsByNumber ? groups : [])
     }
 
     // MARK: calls that are allowed whatever their arguments
@@ -129,6 +133,14 @@ public enum ProgramSandbox {
             + one(1, of: requests, ["ioctl"]) + one(0, of: processOptions, ["prctl"])
             // Signals by number, and limits, of this process only.
             + one(0, of: [own], ["kill", "tgkill"]) + one(0, of: [0], ["prlimit64"])
+    }
+
+    /// SIGKILL for one group, a number from -2^22 (the kernel's largest pid) to -2; not -1, which is every process: a zero
+    /// stands somewhere in the lower 22 bits.
+    private static let groups: [SystemCallRule] = (0..<22).map { bit in
+        SystemCallRule(
+            .allow, ["kill"], when: ArgumentTest(0, mask: 0xffc0_0000 | 1 << bit, is: 0xffc0_0000),
+            ArgumentTest(1, mask: 0xffff_ffff, is: UInt64(SIGKILL)))
     }
 
     /// AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (getaddrinfo), AF_VSOCK.
