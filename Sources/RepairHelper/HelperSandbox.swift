@@ -23,7 +23,7 @@ public enum HelperSandbox {
             "getsockname", "getpeername",  // the port that is to be silent, the connection that is to come back
             "close", "exit_group", "write",
             "openat", "newfstatat",  // the directory, the kind of PATH
-            "inotify_init1", "inotify_add_watch", "read", "getdents64", "lseek",  // directory mode
+            "inotify_init1", "inotify_add_watch", "read", "getdents64",  // directory mode
             "brk", "mmap", "munmap",  // the allocator
         ] + poll  // waiting for a message or a name
 

@@ -25,6 +25,8 @@ struct ServerSearch {
     let patience: Patience
     /// Steps between two looks at a path, at most.
     private static let longestPause = 10
+    /// Steps between two looks whether the path still leads to the directory that is watched.
+    private static let lookPause = 100
     /// A daemon waits for ever where nothing else was asked.
     let isDaemon: Bool
 
@@ -38,7 +40,11 @@ struct ServerSearch {
         var pauseSteps = 1
         while true {
             switch kind() {
-            case .directory: return try findInDirectory()
+            case .directory:
+                // At a directory it is waited for ever where nothing else was asked, also at one that has to come again.
+                left = patience.steps == nil ? .max : left
+                if let socket = try findInDirectory(&left) { return socket }
+                pauseSteps = 1
             case .other: throw SearchFailure(text: "\(path) is not a socket, nor a directory", isMisuse: true)
             case .absent(let code):
                 guard left > 0 else { throw SearchFailure(text: "Can't stat() \(path): \(errnoText(code))") }
@@ -66,8 +72,9 @@ struct ServerSearch {
     }
 
     /// Takes the first name ending in `.repair` that answers. A name that refuses may be a dead server's, or one
-    /// that is bound and does not listen yet: it is asked again, ever more rarely.
-    private func findInDirectory() throws(SearchFailure) -> FileDescriptor {
+    /// that is bound and does not listen yet: it is asked again, ever more rarely. Nil when the directory is gone.
+    /// - Parameter left: steps that may still be waited.
+    private func findInDirectory(_ left: inout Int) throws(SearchFailure) -> FileDescriptor? {
         do throws(SystemError) {
             let watch = try DirectoryWatch(path)
             var schedule = RetrySchedule()
@@ -75,28 +82,29 @@ struct ServerSearch {
             var now = 0
             while true {
                 if let socket = ask(&schedule, now) { return socket }
-                let left = patience.steps.map { $0 - now }
-                guard left ?? 1 > 0 else { break }
-                let pause = [schedule.next.map { max(1, $0 - now) }, left].compactMap { $0 }.min()
-                if let arrival = try watch.wait(milliseconds: pause.map { $0 * Patience.step }) {
-                    now += 1
-                    for name in try candidates(names(of: arrival, watch)) { schedule.appeared(name, at: now) }
-                } else {
-                    now += pause ?? 0
-                }
+                guard left > 0 else { break }
+                let pause = min(schedule.next.map { max(1, $0 - now) } ?? Self.lookPause, left, Self.lookPause)
+                let arrival = try watch.wait(milliseconds: pause * Patience.step)
+                now += arrival == nil ? pause : 1
+                left -= arrival == nil ? pause : 1
+                guard arrival != .gone, arrival != nil || watch.isInPlace else { return nil }
+                for name in try candidates(names(of: arrival, watch)) { schedule.appeared(name, at: now) }
             }
         } catch {
+            // It went between two steps.
+            if error.code == ENOENT || error.code == ENOTDIR { return nil }
             throw SearchFailure(text: "\(error)")
         }
         throw SearchFailure(text: "no name ending in .repair in \(path) is a socket that answers")
     }
 
-    private func names(of arrival: DirectoryWatch.Arrival, _ watch: borrowing DirectoryWatch) throws(SystemError)
+    private func names(of arrival: DirectoryWatch.Arrival?, _ watch: borrowing DirectoryWatch) throws(SystemError)
         -> [String]
     {
         switch arrival {
         case .names(let names): names
         case .lost: try watch.names()
+        case .gone, nil: []
         }
     }
 

@@ -37,6 +37,50 @@ struct FileTests {
         #expect(scratch.entries == ["outside"])
     }
 
+    @Test("what somebody else has put in the place of a run-time directory or of a pid file stays")
+    func otherFiles() throws {
+        let scratch = try Scratch()
+        let directory = try RuntimeDirectory(below: scratch.path)
+        #expect(directory.isInPlace)
+        #expect(rename(directory.path, scratch.path + "/moved") == 0 && mkdir(directory.path, 0o700) == 0)
+        #expect(!directory.isInPlace)
+        directory.removeAll()
+        #expect(scratch.entries == ["moved", String(directory.path.dropFirst(scratch.path.utf8.count + 1))].sorted())
+        let path = scratch.path + "/pid"
+        let file = try PidFile(path)
+        unlink(path)
+        try SmallFile.write([1], to: path)
+        file.remove()
+        #expect(try SmallFile.read(path) == [1])
+    }
+
+    @Test("a watch of a directory tells names, and that the directory has gone or its path leads elsewhere")
+    func directoryWatch() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/d"
+        for leaves in [{ rmdir(path) }, { rename(path, scratch.path + "/moved") }] {
+            mkdir(path, 0o700)
+            let watch = try DirectoryWatch(path)
+            #expect([watch.isInPlace] == [true])
+            #expect(try watch.wait(milliseconds: 0) == nil)
+            mkdir(path + "/x", 0o700)
+            #expect(try watch.wait(milliseconds: 20_000) == .names(["x"]))
+            #expect(try watch.names().contains("x"))
+            rmdir(path + "/x")
+            #expect(leaves() == 0)
+            #expect(try watch.wait(milliseconds: 20_000) == .gone)
+            #expect([watch.isInPlace] == [false])
+        }
+        let link = scratch.path + "/link"
+        symlink("moved", link)
+        let watch = try DirectoryWatch(link)
+        #expect([watch.isInPlace] == [true])
+        mkdir(path, 0o700)
+        unlink(link)
+        symlink("d", link)
+        #expect([watch.isInPlace] == [false])
+    }
+
     @Test("a run-time directory that cannot be made says where")
     func noDirectory() throws {
         #expect(throws: SystemError(call: "mkdtemp", code: ENOENT, subject: "/nonexistent/netemu-1-XXXXXX")) {

@@ -45,6 +45,56 @@ struct DirectorySearchTests {
     }
 
     @Test(
+        "a directory that is removed, or moved away with what is above it, and made anew is searched",
+        .enabled(if: Privilege.available.contains(.root), "needs root"), arguments: ["d", "."])
+    func anew(moved: String) throws {
+        try withTemporaryDirectory { directory in
+            let above = directory.path + "/above"
+            let path = above + "/d"
+            try withNamespace(as: .root) { namespace in
+                mkdir(above, 0o755)
+                mkdir(path, 0o755)
+                let helper = try namespace.start([try Peers.built("netemu-repair").require(), path])
+                #expect(eventually { isAsleepInPoll(helper.pid) }, "\(helper.transcript)")
+                #expect(moved == "d" ? rmdir(path) == 0 : rename(above, directory.path + "/old") == 0)
+                if moved == "." { mkdir(above, 0o755) }
+                // Longer than a look: it is waited for, too.
+                usleep(100_000)
+                mkdir(path, 0o755)
+                let server = try UnixSocket.listen(at: path + "/late.repair")
+                _ = try accepted(server, seconds: 20)
+                #expect(try helper.wait(seconds: 20) == .exited(0), "\(helper.transcript)")
+            }
+        }
+    }
+
+    @Test(
+        "--wait counts on when its directory has gone",
+        .enabled(if: Privilege.available.contains(.root), "needs root"))
+    func patience() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/d"
+            try withNamespace(as: .root) { namespace in
+                mkdir(path, 0o755)
+                let helper = try namespace.start([try Peers.built("netemu-repair").require(), "--wait", "2", path])
+                #expect(eventually { isAsleepInPoll(helper.pid) }, "\(helper.transcript)")
+                rmdir(path)
+                #expect(try helper.wait(seconds: 20) == .exited(1))
+                #expect(helper.errors.contains("Can't stat() \(path): No such file or directory"))
+            }
+        }
+    }
+
+    /// The program itself runs (not what started it) and waits in poll(2) or ppoll(2).
+    private func isAsleepInPoll(_ pid: pid_t) -> Bool {
+        func text(_ name: String) -> String {
+            String(decoding: (try? SmallFile.read("/proc/\(pid)/\(name)")) ?? [], as: UTF8.self)
+        }
+        let call = text("syscall")
+        return text("comm") == "netemu-repair\n" && (call.hasPrefix("7 ") || call.hasPrefix("271 "))
+    }
+
+    @Test(
         "with its standard descriptors closed the helper's log does not go to the server",
         .enabled(if: Privilege.available.contains(.root), "needs root"), arguments: ["2>&-", "0<&- 1>&- 2>&-"])
     func closedDescriptors(closing: String) throws {
@@ -94,4 +144,26 @@ struct ServerSocketTests {
             #expect(directory.entries.isEmpty)
         }
     }
+
+    @Test("a socket that somebody else has put in its place stays")
+    func another() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/x.repair"
+            let reactor = try Reactor()
+            var server: RepairServer? = try RepairServer(path: path, reactor: reactor)
+            #expect(server?.hasHelper == false && unlink(path) == 0)
+            let other = try UnixSocket.listen(at: path)
+            server = nil
+            let client = try UnixSocket.connect(to: path)
+            #expect(client.raw >= 0 && other.raw >= 0)
+        }
+    }
+}
+
+private func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<10_000 {
+        if condition() { return true }
+        usleep(2000)
+    }
+    return false
 }
