@@ -53,7 +53,6 @@ public enum Program {
         -> Int32
     {
         do {
-            let signals = try ProgramSignals()
             let reactor = try Reactor()
             if getenv("NETEMU_SPIN").map({ String(cString: $0) }) != "off" { reactor.spin = .forThisProcess() }
             let doors = Emulation.Doors(programs: programs, voice: .standardError)
@@ -64,7 +63,7 @@ public enum Program {
             try setup.prepared()
             programs.minder?.onEnd = { life.minderEnded() }
             try programs.minder?.attach(to: reactor)
-            try signals.start(on: reactor) { life.handle($0) }
+            try setup.signals.start(on: reactor) { life.handle($0) }
             // Within the loop: what ends the program ends the loop.
             reactor.atEndOfTurn { life.start() }
             try reactor.run()

@@ -12,6 +12,8 @@ final class ProcessSetup {
     private var keeper: PidFileKeeper?
     private var logFile: FileDescriptor?
     private let manager = ServiceManager()
+    /// From here on no signal ends the process before its files are removed.
+    let signals: ProgramSignals
 
     /// Call while there is one thread and nothing has been started. With `-daemonize` it returns in the daemon.
     init(_ plan: ProcessPlan, failureStatus: Int32) throws(EmulationError) {
@@ -19,6 +21,7 @@ final class ProcessSetup {
         do throws(SystemError) {
             if plan.isDaemon { daemon = try Daemon.detach(failureStatus: failureStatus) }
         } catch { throw EmulationError(text: "cannot become a daemon: \(error)") }
+        do throws(SystemError) { signals = try ProgramSignals() } catch { throw EmulationError(text: "\(error)") }
         try openFiles()
         try becomeUser()
     }
