@@ -64,6 +64,7 @@ public enum Program {
             programs.minder?.onEnd = { life.minderEnded() }
             try programs.minder?.attach(to: reactor)
             try setup.signals.start(on: reactor) { life.handle($0) }
+            try setup.watchStarter(on: reactor) { life.fail(ProcessSetup.abandoned) }
             // Within the loop: what ends the program ends the loop.
             reactor.atEndOfTurn { life.start() }
             try reactor.run()

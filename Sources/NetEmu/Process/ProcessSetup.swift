@@ -59,6 +59,14 @@ final class ProcessSetup {
         unsetenv("TMPDIR")
     }
 
+    /// Whoever ended the command that was to return when all is ready wants no daemon.
+    static let abandoned = EmulationError(text: "the command that started this daemon has ended before it was ready")
+
+    /// Calls `gone` when the command that started a daemon is ended before that is ready.
+    func watchStarter(on reactor: Reactor, gone: @escaping () -> Void) throws(SystemError) {
+        try daemon?.watchParent(on: reactor, gone: gone)
+    }
+
     /// The minder is forked, and what the command line names is open; there is one thread still.
     func prepared() throws(EmulationError) {
         try confine(ProgramSandbox.fence)
@@ -79,7 +87,7 @@ final class ProcessSetup {
         if let log = logFile?.raw { dup2(log, 2) }
         try confine(ProgramSandbox.enter)
         // Last: whoever waits for the parent finds everything done.
-        daemon?.ready(keepsErrors: logFile != nil)
+        do throws(SystemError) { try daemon?.ready(keepsErrors: logFile != nil) } catch { throw Self.abandoned }
         tell(["READY=1", "MAINPID=\(getpid())"])
     }
 
