@@ -45,25 +45,80 @@ struct StandardStream {
         return own.st_mode & S_IFMT == S_IFCHR && own.st_rdev == null.st_rdev ? .null : .other
     }()
 
-    /// Writes all of `text`; gives up when the stream is gone (EPIPE and the like): false, errno says why. What is said
-    /// on standard error is lost when its reader takes nothing for a second, and at once until it takes something again:
-    /// nobody who stops reading stops netemu.
+    /// Writes all of `text`; gives up when the stream is gone (EPIPE and the like): false, errno says why.
     @discardableResult
     func write(_ text: String) -> Bool {
-        let bytes = text.systemBytes
-        guard descriptor == 2 else { return write(bytes) }
-        let lost = Self.lost.load(ordering: .relaxed)
-        guard hasRoom(milliseconds: lost > 0 ? 0 : 1000) else {
-            Self.lost.store(lost + 1, ordering: .relaxed)
+        descriptor == 2 ? writeMessage(text.systemBytes) : write(text.systemBytes)
+    }
+
+    /// What is said on standard error is lost when its reader takes nothing for a second, and at once until it takes
+    /// something again: nobody who stops reading stops netemu. So is what a full disk does not take. When it goes on, how
+    /// much was lost is told first; where a log stands in for another stream, that one gets what the log does not take.
+    private func writeMessage(_ bytes: [UInt8]) -> Bool {
+        let lost = Self.lost.withLock { $0 }
+        guard hasRoom(milliseconds: lost.isLate ? 0 : 1000) else {
+            Self.lost.withLock { $0.add(EAGAIN) }
             return false
         }
-        Self.lost.store(0, ordering: .relaxed)
-        if lost > 0 { write(Array("netemu: \(lost) messages were not read in time and are lost\n".utf8)) }
-        return write(bytes)
+        guard write(lost.account + bytes) else {
+            let code = errno
+            if let log = lost.log { Self.sayElsewhere(bytes, log, code, isFirst: lost.count == 0) }
+            Self.lost.withLock { $0.add(code) }
+            return false
+        }
+        Self.lost.withLock { $0.clear() }
+        return true
+    }
+
+    private static func sayElsewhere(_ bytes: [UInt8], _ log: Log, _ code: CInt, isFirst: Bool) {
+        let former = StandardStream(descriptor: log.former)
+        let reason = String(cString: strerror(code))
+        if isFirst { former.tell("netemu: warning: cannot write to the log \(log.path): \(reason)\n") }
+        former.write(bytes)
+    }
+
+    /// A log in the place of standard error.
+    private struct Log {
+        let path: String
+        /// What standard error was.
+        let former: CInt
     }
 
     /// Messages that standard error did not take.
-    private static let lost = Atomic<Int>(0)
+    private struct Lost {
+        private(set) var count = 0
+        private var code: CInt = 0
+        var log: Log?
+
+        /// Its reader took nothing last time.
+        var isLate: Bool { count > 0 && code == EAGAIN }
+
+        mutating func add(_ code: CInt) {
+            count += 1
+            self.code = code
+        }
+
+        mutating func clear() { count = 0 }
+
+        /// A line of its own, also behind half a one.
+        var account: [UInt8] {
+            guard count > 0 else { return [] }
+            guard code != EAGAIN else {
+                return Array("netemu: \(count) messages were not read in time and are lost\n".utf8)
+            }
+            let what = count == 1 ? "a message" : "\(count) messages"
+            return Array("\nnetemu: \(what) could not be written here (\(String(cString: strerror(code))))\n".utf8)
+        }
+    }
+    private static let lost = Mutex(Lost())
+
+    /// A log takes the place of standard error, which stays open for what the log cannot take.
+    /// - Parameter keepsFormer: false in a daemon, which has no other stream.
+    static func sendErrors(to log: CInt, called path: String, keepsFormer: Bool) {
+        let former = keepsFormer ? fcntl(2, F_DUPFD_CLOEXEC, 3) : -1
+        dup2(log, 2)
+        if former >= 0 { lost.withLock { $0.log = Log(path: path, former: former) } }
+    }
 
     /// A pipe that has room takes PIPE_BUF bytes at once.
     private func hasRoom(milliseconds: CInt) -> Bool {

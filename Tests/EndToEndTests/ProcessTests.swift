@@ -34,7 +34,7 @@ struct ProcessTests {
             #expect(try eventually { try connectedPID(monitor).map { $0 != passt } ?? false })
             #expect(text(path + "/log").contains("starting passt again"))
             monitor.write("quit\n")
-            #expect(eventually { kill(pid, 0) != 0 || text("/proc/\(pid)/status").contains("(zombie)") })
+            #expect(eventually { isGone(pid) })
             #expect(eventually { ground.leftovers == [] })
             #expect(!ground.directory.entries.contains("pid") && !ground.directory.entries.contains("monitor"))
         }
@@ -49,6 +49,69 @@ struct ProcessTests {
             let second = try ground.start(["-nic", "none", "-daemonize", "-monitor", "stdio"])
             #expect(try second.wait(seconds: 10) == .exited(1))
             #expect(second.errors == "netemu: -monitor stdio: cannot use stdio with -daemonize\n")
+        }
+    }
+
+    @Test("a daemon whose command is killed before it returns ends, and leaves nothing")
+    func abandonedDaemon() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path
+            // It waits for its first client.
+            let parent = try ground.start([
+                "-nic", "passt,path={passt}", "-daemonize", "-pidfile", "\(path)/pid", "-D", "\(path)/log",
+                "-chardev", "socket,id=c0,path=\(path)/m,server=on", "-mon", "c0",
+            ])
+            #expect(eventually { !text(path + "/pid").isEmpty && ground.directory.entries.contains("m") })
+            let pid = try #require(pid_t(text(path + "/pid").dropLast()))
+            defer { kill(pid, SIGKILL) }
+            #expect(pid != parent.pid)
+            parent.signal(SIGKILL)
+            #expect(eventually { !["pid", "m"].contains { ground.directory.entries.contains($0) } }, "it lives on")
+            #expect(eventually { ground.leftovers == [] })
+            #expect(eventually { isGone(pid) })
+            #expect(parent.errors.contains("the command that started this daemon has ended before it was ready"))
+        }
+    }
+
+    @Test("whatever ends a process ends netemu in order; QEMU's own signals it lives on with")
+    func signals() throws {
+        try withGround(as: .mapped) { ground in
+            let file = ground.directory.path + "/pid"
+            for number in [SIGHUP, SIGQUIT, SIGUSR2, SIGVTALRM, SIGPROF, SIGXCPU, 16, 30, 34, 64] {
+                let child = try ground.start(["-nic", "none", "-pidfile", file])
+                try child.wait(for: "kill \(child.pid) ends it")
+                for harmless in [SIGUSR1, SIGALRM, SIGPOLL, SIGPIPE, SIGXFSZ, SIGURG, SIGWINCH] {
+                    child.signal(harmless)
+                }
+                child.signal(number)
+                #expect(try child.wait(seconds: 10) == .exited(0), "signal \(number)")
+                #expect(child.errors.contains("netemu: terminating on signal \(number) from pid \(getpid())\n"))
+                #expect(!ground.directory.entries.contains("pid"), "signal \(number)")
+            }
+        }
+    }
+
+    @Test("what a log cannot take is said on standard error, and the log tells how much it misses when it goes on")
+    func fullLog() throws {
+        try withGround(as: .mapped) { ground in
+            let log = ground.directory.path + "/log"
+            let monitor = ground.directory.path + "/m"
+            let child = try ground.start(["-nic", "none", "-monitor", "unix:\(monitor),server=on,wait=off", "-D", log])
+            _ = try UnixClient(path: monitor).ask("info status", until: "VM status: running")
+            #expect(truncate(log, 4096) == 0)
+            let limit = try ground.namespace.run(["prlimit", "--pid", "\(child.pid)", "--fsize=4096:"])
+            #expect(limit.status == .exited(0), "\(limit.child.transcript)")
+            try UnixClient(path: monitor).write("GET / HTTP/1.1\r\n")
+            try child.wait(for: "an HTTP request came instead of a user")
+            let why = "File too large"
+            let warning = "netemu: warning: cannot write to the log \(log): \(why)\n"
+            #expect(child.errors.contains(warning), "\(child.transcript)")
+            #expect(truncate(log, 0) == 0)
+            child.signal(SIGTERM)
+            #expect(try child.wait(seconds: 10) == .exited(0))
+            let said = text(log)
+            #expect(said.contains("netemu: a message could not be written here (\(why))\n"), "\(said)")
+            #expect(said.contains("terminating on signal 15") && !child.errors.contains("terminating on signal"))
         }
     }
 
@@ -90,6 +153,10 @@ struct ProcessTests {
     }
 
     // MARK: parts
+
+    private func isGone(_ pid: pid_t) -> Bool {
+        kill(pid, 0) != 0 || text("/proc/\(pid)/status").contains("(zombie)")
+    }
 
     private func connectedPID(_ monitor: UnixClient) throws -> pid_t? {
         let answer = try monitor.ask("info network", until: "\n(netemu) ")

@@ -84,7 +84,9 @@ final class ProcessSetup {
 
     /// Everything is set up.
     func running() throws(EmulationError) {
-        if let log = logFile?.raw { dup2(log, 2) }
+        if let log = logFile?.raw {
+            StandardStream.sendErrors(to: log, called: plan.logFile ?? "", keepsFormer: daemon == nil)
+        }
         try confine(ProgramSandbox.enter)
         // Last: whoever waits for the parent finds everything done.
         do throws(SystemError) { try daemon?.ready(keepsErrors: logFile != nil) } catch { throw Self.abandoned }
