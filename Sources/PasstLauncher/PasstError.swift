@@ -9,6 +9,8 @@ public enum PasstError: Error, Equatable, Sendable {
     case refusedParameter(String, reason: String)
     /// No such program, or it cannot be executed.
     case cannotStart(path: String, SystemError)
+    /// Somebody has removed, or moved, the run-time directory.
+    case noDirectory(path: String)
     /// The minder refused, or is gone.
     case notStarted(SpawnError)
     /// It ended before it was ready, or while it ran; with what it last said.
@@ -39,6 +41,8 @@ extension PasstError: CustomStringConvertible {
         case .cannotStart(let path, let error):
             "Error creating daemon: Failed to execute child process “\(path)” (\(error.reason))"
                 + (error.code == ENOENT ? "\n" + Self.suggestion : "")
+        case .noDirectory(let path):
+            "Passt cannot be started: netemu's run-time directory \(path) has been removed; a new netemu makes another"
         case .notStarted(let error): "\(error)"
         case .ended(.exited(let status), _): "Passt exited with code \(status)"
         case .ended(.signalled(let number), _): "Passt was killed by signal \(number)"

@@ -104,6 +104,9 @@ public final class PasstSupervisor {
     private func spawn() {
         removeFiles()
         pollCount = 0
+        guard directory.isInPlace else {
+            return reactor.atEndOfTurn { [weak self] in self?.hasNoDirectory() }
+        }
         let request = SpawnRequest(path: program.path, arguments: commandLine, directory: directory.raw)
         do throws(SpawnError) {
             child = try spawner.spawn(request) { [weak self] in self?.childSaid($0) }
@@ -137,6 +140,11 @@ public final class PasstSupervisor {
         } else {
             machine.startFailed(.notStarted(error), now: reactor.nowNanoseconds)
         }
+        perform()
+    }
+
+    private func hasNoDirectory() {
+        machine.startFailed(.noDirectory(path: directory.path), now: reactor.nowNanoseconds)
         perform()
     }
 
