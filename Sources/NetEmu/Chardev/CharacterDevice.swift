@@ -24,14 +24,21 @@ protocol CharacterDevice: AnyObject {
     func write(_ bytes: some Collection<UInt8>)
     /// Reads nothing while paused: what is typed waits where it is.
     func pauseInput(_ isPaused: Bool)
-    /// Writes what is left, then gives everything back.
+    /// Writes what is left, waiting for the reader for a moment, then gives everything back. For the end of the program.
     func stop()
+    /// Gives everything back at once; what a slow reader has not taken yet is the caller's to keep until it is over.
+    func leave() -> Farewell?
 }
 
 extension CharacterDevice {
     var isDrained: Bool { true }
     var isInteractive: Bool { true }
     var failure: String? { nil }
+
+    func leave() -> Farewell? {
+        stop()
+        return nil
+    }
 }
 
 /// Whoever is behind a character device.

@@ -61,6 +61,8 @@ final class ChardevTable {
 
     private let reactor: Reactor
     private var entries: [Entry] = []
+    /// What devices that were removed still owe their readers.
+    private var farewells: [Farewell] = []
     /// stdin and stdout are netemu's; not so in a daemon.
     var hasStandardStreams = true
     /// Ctrl-A x on one of them.
@@ -143,7 +145,10 @@ final class ChardevTable {
         done(failure)
     }
 
-    func stop() { for entry in entries { entry.device.stop() } }
+    func stop() {
+        for entry in entries { entry.device.stop() }
+        for farewell in farewells { farewell.flush() }
+    }
 
     /// The device called `id`, for one user; a shared one has a place for each.
     /// - Throws: when there is none, or it is taken.
@@ -194,8 +199,10 @@ final class ChardevTable {
     }
 
     private func forget(_ entry: Entry) {
-        entry.device.stop()
         entries.removeAll { $0 === entry }
+        guard let farewell = entry.device.leave() else { return }
+        farewells.append(farewell)
+        farewell.onEnd = { [weak self, weak farewell] in self?.farewells.removeAll { $0 === farewell } }
     }
 
     /// The start need not wait any more: servers listen, and the first clients are there.

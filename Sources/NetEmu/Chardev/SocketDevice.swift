@@ -125,6 +125,17 @@ final class SocketDevice: CharacterDevice {
         endpoint.stop()
     }
 
+    func leave() -> Farewell? {
+        defer {
+            hangUp()
+            endpoint.stop()
+        }
+        guard let client, let output, output.pending > 0 else { return nil }
+        // What it owes goes on; `hangUp` closes the rest.
+        self.output = nil
+        return Farewell(output, on: reactor, keeping: client)
+    }
+
     private func endpointSaid(_ event: StreamEndpoint.Event) {
         switch event {
         case .listening: break

@@ -7,6 +7,7 @@ import Linux
 final class StandardDevice: CharacterDevice {
     let filename = "stdio"
     weak var user: (any CharacterUser)?
+    private let reactor: Reactor
     private let output: OutputPort
     private var input: InputPort?
     private let terminal: Terminal?
@@ -14,6 +15,7 @@ final class StandardDevice: CharacterDevice {
 
     /// - Parameter takesSignals: Ctrl-C and Ctrl-Z are bytes like others, not signals.
     init(takesSignals: Bool, on reactor: Reactor) {
+        self.reactor = reactor
         output = OutputPort(1, on: reactor)
         terminal = Terminal.isTerminal(0) ? Terminal(0, keepsSignals: !takesSignals) : nil
         input = InputPort(
@@ -50,6 +52,17 @@ final class StandardDevice: CharacterDevice {
         output.close()
         terminal?.restore()
         isOpen = false
+    }
+
+    func leave() -> Farewell? {
+        guard output.pending > 0 else {
+            stop()
+            return nil
+        }
+        input?.close()
+        terminal?.restore()
+        isOpen = false
+        return Farewell(output, on: reactor)
     }
 
     /// Stopped with Ctrl-Z: the shell gets the terminal, and we take it again when continued.
