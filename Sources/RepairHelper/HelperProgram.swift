@@ -24,18 +24,21 @@ public struct HelperProgram: ~Copyable {
     ) -> Int32 {
         ProcessStart.prepare()
         switch HelperOptions.parse(arguments) {
-        case .help:
-            say(HelperOptions.usage, to: STDOUT_FILENO)
-            return 0
-        case .version:
-            say("netemu-repair \(version)\n", to: STDOUT_FILENO)
-            return 0
+        case .help: return print(HelperOptions.usage)
+        case .version: return print("netemu-repair \(version)\n")
         case .misuse(let text):
             log(text)
             say("Try 'netemu-repair --help'.\n", to: STDERR_FILENO)
             return 2
         case .run(let options): return run(options, systemCalls)
         }
+    }
+
+    /// What was asked for: output that is lost is a failure.
+    private static func print(_ text: String) -> Int32 {
+        if say(text, to: STDOUT_FILENO) { return 0 }
+        log("standard output: \(errnoText(errno))")
+        return 1
     }
 
     private static func run(_ options: HelperOptions, _ systemCalls: [String]) -> Int32 {
@@ -103,11 +106,14 @@ public struct HelperProgram: ~Copyable {
 
 func log(_ text: String) { say("netemu-repair: \(text)\n", to: STDERR_FILENO) }
 
-func say(_ text: String, to fd: CInt) {
+/// False when not all was taken: errno says why.
+@discardableResult
+func say(_ text: String, to fd: CInt) -> Bool {
     var bytes = text.systemBytes[...]
     while !bytes.isEmpty {
         let n = bytes.withUnsafeBytes { write(fd, $0.baseAddress, $0.count) }
-        guard n > 0 || errno == EINTR else { return }
+        guard n > 0 || errno == EINTR else { return false }
         bytes = bytes.dropFirst(max(0, n))
     }
+    return true
 }

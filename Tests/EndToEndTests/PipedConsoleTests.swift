@@ -69,6 +69,29 @@ struct PipedConsoleTests {
         }
     }
 
+    @Test("a closed standard output is a write error as in any other tool, never a socket's number")
+    func closed() throws {
+        try withGround(as: .mapped) { ground in
+            let told = "netemu: standard output: Bad file descriptor\n"
+            let lines = [
+                ("netemu -help", 1), ("netemu -nic none -guest node,run='echo hi'", 1),
+                ("echo 'curl -s http://\(gateway):8080/bytes/6' | \(Self.nic)", 23),
+                ("echo quit | netemu -nic none -monitor stdio", 1),
+                ("echo 'exit 7' | netemu -nic none", 7),
+            ]
+            for (line, status) in lines {
+                let child = try shell(ground, "\(line) >&-")
+                #expect(child.status == .exited(Int32(status)), "\(line)\n\(child.transcript)")
+                #expect(child.errors == (status == 7 ? "" : told), "\(line)")
+            }
+            let full = try shell(ground, "echo quit | netemu -nic none -monitor stdio >/dev/full")
+            #expect(full.status == .exited(1), "\(full.transcript)")
+            #expect(full.errors == "netemu: standard output: No space left on device\n")
+            let nothing = try shell(ground, "netemu -nic none -guest node,run='true' >&- 2>&- <&-")
+            #expect(nothing.status == .exited(0))
+        }
+    }
+
     @Test("a reader who takes his time gets every byte before netemu ends")
     func slowReader() throws {
         try withGround(as: .mapped) { ground in

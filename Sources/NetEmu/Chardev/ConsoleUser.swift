@@ -7,15 +7,13 @@ final class ConsoleUser: CharacterUser {
     private var isConnected = false
     private var isInputOver = false
     private var isLossTold = false
-    private let voice: Voice
     private var status: Int32?
+    /// Called once, when standard output takes nothing more, with the reason.
+    var onLoss: ((String) -> Void)?
     /// Called once, when a shell that reads a pipe is over and all that it said was taken, with its status.
     var onEnd: ((Int32) -> Void)?
 
-    init(_ device: any CharacterDevice, _ voice: Voice) {
-        self.device = device
-        self.voice = voice
-    }
+    init(_ device: any CharacterDevice) { self.device = device }
 
     func ended(status: Int32) {
         self.status = status
@@ -87,7 +85,7 @@ final class ConsoleUser: CharacterUser {
 
     private func tellLoss(_ reason: String, _ terminal: any GuestConsole) {
         isLossTold = true
-        voice.say("standard output: \(reason)")
+        onLoss?(reason)
         status = terminal.outputLost(reason) ?? status
     }
 }

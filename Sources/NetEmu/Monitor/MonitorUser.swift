@@ -6,6 +6,8 @@ final class MonitorUser: CharacterUser {
     private let session: MonitorSession
     private let later: (@escaping () -> Void) -> Void
     private var isPlanned = false
+    /// Called when the device takes nothing more, with the reason.
+    var onLoss: ((String) -> Void)?
     /// What is typed comes here; on a device that nobody shares, always.
     private var hasFocus: Bool
 
@@ -56,6 +58,7 @@ final class MonitorUser: CharacterUser {
     /// A user who types faster than he reads, or more than a slice of commands at once, is read no further.
     private func show() {
         device.write(session.takeOutput())
+        if let failure = device.failure { onLoss?(failure) }
         if session.isHeldUp, device.hasRoom { goOnLater() }
         device.pauseInput(!device.hasRoom || session.isHeldUp || session.isFull)
     }

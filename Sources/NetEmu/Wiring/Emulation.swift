@@ -43,7 +43,7 @@ final class Emulation {
             globals: configuration.globals, network: network, chardevs: chardevs, run: run, life: life)
         network.onEvent = { [unowned life] in life.networkSaid($0) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
-        try makeUsers(configuration, doors.voice, on: reactor)
+        try makeUsers(configuration, on: reactor)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
@@ -57,20 +57,20 @@ final class Emulation {
     }
 
     private func makeTask(_ doors: Doors, on reactor: Reactor) {
-        let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor, voice: doors.voice)
+        let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor)
+        task.onLoss = { [unowned life] in life.outputLost($0) }
         task.onEnd = { [unowned life] in life.end(status: $0) }
         self.task = task
     }
 
     /// Character devices, and who is behind them: the guest's console, monitors.
-    private func makeUsers(
-        _ configuration: Configuration, _ voice: Voice, on reactor: Reactor
-    ) throws(EmulationError) {
+    private func makeUsers(_ configuration: Configuration, on reactor: Reactor) throws(EmulationError) {
         chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
             let device = try chardevs.take(id).device
-            let console = ConsoleUser(device, voice)
+            let console = ConsoleUser(device)
+            console.onLoss = { [unowned life] in life.outputLost($0) }
             console.onEnd = { [unowned life] in life.end(status: $0) }
             device.user = console
             console.show(terminal)
@@ -83,6 +83,7 @@ final class Emulation {
             let monitor = MonitorUser(session, device, isShared: isShared) { [unowned reactor] action in
                 reactor.schedule(atNanoseconds: reactor.nowNanoseconds, action)
             }
+            monitor.onLoss = { [unowned life] in life.outputLost($0) }
             device.user = monitor
             monitors.append(monitor)
         }
@@ -103,6 +104,7 @@ final class Emulation {
         network.close()
         task?.flush()
         chardevs.stop()
+        if let failure = chardevs.standard?.failure { life.outputLost(failure) }
     }
 }
 

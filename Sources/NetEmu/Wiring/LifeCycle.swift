@@ -43,7 +43,10 @@ final class LifeCycle {
     /// The end has begun; called once.
     var onEnding: (() -> Void)?
     private(set) var phase = Phase.starting
-    private(set) var exitStatus: Int32 = 0
+    /// Success is only what everybody got.
+    var exitStatus: Int32 { status == 0 && isOutputLost ? terms.failureStatus : status }
+    private var status: Int32 = 0
+    private var isOutputLost = false
 
     /// The guest's connections are closed within this time, or reset.
     private static let partingPatience: UInt64 = 500_000_000
@@ -128,6 +131,12 @@ final class LifeCycle {
         end(status: terms.failureStatus)
     }
 
+    /// Standard output takes nothing more: said once.
+    func outputLost(_ reason: String) {
+        if !isOutputLost { parts.voice.say("standard output: \(reason)") }
+        isOutputLost = true
+    }
+
     // MARK: the end
 
     /// Ends the program: the first reason decides the status. What the guest has said is delivered before the
@@ -135,7 +144,7 @@ final class LifeCycle {
     func end(status: Int32) {
         guard phase == .starting || phase == .running else { return }
         phase = .parting
-        exitStatus = status
+        self.status = status
         onEnding?()
         parts.run.isAllowed = false
         parts.guest.end(within: Self.partingPatience) { [weak self] in self?.endBackEnds() }

@@ -8,16 +8,16 @@ import Linux
 final class TaskOutput {
     private let guest: any Guest
     private let port: OutputPort
-    private let voice: Voice
     private var status: Int32?
     private var isLossTold = false
     /// Called once, when the task is over and everything that it said was taken, with its status.
     var onEnd: ((Int32) -> Void)?
+    /// Called once, when standard output takes nothing more, with the reason.
+    var onLoss: ((String) -> Void)?
 
     /// - Parameter descriptor: borrowed, open for the life of the task.
-    init(of guest: any Guest, to descriptor: CInt, on reactor: Reactor, voice: Voice) {
+    init(of guest: any Guest, to descriptor: CInt, on reactor: Reactor) {
         self.guest = guest
-        self.voice = voice
         port = OutputPort(descriptor, on: reactor)
         port.onRoom = { [weak self] in self?.pump() }
     }
@@ -39,7 +39,7 @@ final class TaskOutput {
 
     private func tellLoss(_ reason: String, _ output: any GuestOutput) {
         isLossTold = true
-        voice.say("standard output: \(reason)")
+        onLoss?(reason)
         status = output.outputLost(reason) ?? status
     }
 
