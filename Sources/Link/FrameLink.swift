@@ -135,6 +135,16 @@ public final class FrameLink {
         return taken == 1
     }
 
+    /// Frames that the port at `end` took, or is about to take, and can do nothing with any more: they are counted as
+    /// dropped, not as passed.
+    public func lost(_ number: Int, bytes: Int, at end: LinkEnd) {
+        count(end.other) {
+            $0.frames &-= UInt64(truncatingIfNeeded: number)
+            $0.bytes &-= UInt64(truncatingIfNeeded: bytes)
+            $0.droppedWhileDown &+= UInt64(truncatingIfNeeded: number)
+        }
+    }
+
     // MARK: room
 
     /// The port at `end` can take frames again. Without a sender that waits this does nothing, so it may be said at

@@ -52,7 +52,7 @@ public struct LinkCounters: Hashable, Sendable {
     public var frames: UInt64 = 0
     /// Their bytes, without frame check sequence.
     public var bytes: UInt64 = 0
-    /// Frames dropped because the link was down or nothing was at its other end.
+    /// Frames dropped because the link was down, nothing was at its other end, or who was there had lost his own peer.
     public var droppedWhileDown: UInt64 = 0
     /// How often the other end was blocked.
     public var blocked: UInt64 = 0

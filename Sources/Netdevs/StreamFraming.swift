@@ -118,13 +118,27 @@ struct StreamOutput: ~Copyable {
         lengths.deallocate()
     }
 
+    /// The lengths of frames that were none, since the owner looked.
+    var unsendable: [Int] = []
+
+    /// The peer will not get the rest of a frame that was cut; bytes of that frame, nil when none was.
+    mutating func dropRest() -> Int? {
+        guard isCut else { return nil }
+        defer { (rest, sentOfRest) = ([], 0) }
+        return rest.count - 4
+    }
+
     /// A frame is under way: it has to be finished first.
     var isCut: Bool { sentOfRest < rest.count }
 
     /// Sends frames; returns how many are on their way, the cut one included. 0: the socket is full.
     mutating func send(_ frames: UnsafeBufferPointer<FrameView>, to socket: CInt) throws(SystemError) -> Int {
         let (count, vectorCount) = gather(frames)
-        guard count > 0 else { return frames.isEmpty ? 0 : 1 }
+        guard count > 0 else {
+            guard let frame = frames.first else { return 0 }
+            unsendable.append(frame.length)
+            return 1
+        }
         guard var sent = try Self.write(vectors, vectorCount, to: socket) else { return 0 }
         for index in 0..<count {
             let size = frames[index].length + 4

@@ -58,6 +58,7 @@ public final class StreamPort: FramePort {
     public func close() {
         isOver = true
         stopWatching()
+        loseRest()
         if link.port(at: .netdev) === self { link.connect(nil, at: .netdev) }
     }
 
@@ -71,7 +72,7 @@ public final class StreamPort: FramePort {
 
     /// Sends frames in one call of the kernel; refuses what it does not take.
     public func take(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
-        guard !isOver, !isOutputOver else { return frames.count }
+        guard !isOver, !isOutputOver else { return lose(frames) }
         var taken = 0
         while taken < frames.count, !output.isCut {
             do throws(SystemError) {
@@ -80,11 +81,28 @@ public final class StreamPort: FramePort {
                 if count == 0 { break }
             } catch {
                 outputFailed(error)
-                return frames.count
+                return taken + lose(UnsafeBufferPointer(rebasing: frames[taken...]))
             }
         }
+        if !output.unsendable.isEmpty { loseUnsendable() }
         if taken < frames.count || output.isCut { want(.writable, true) }
         return taken
+    }
+
+    /// The peer takes nothing more: frames for it are dropped, which the link counts. All of them are taken.
+    private func lose(_ frames: UnsafeBufferPointer<FrameView>) -> Int {
+        link.lost(frames.count, bytes: frames.reduce(0) { $0 &+ $1.length }, at: .netdev)
+        return frames.count
+    }
+
+    /// What was cut will never be whole.
+    private func loseRest() {
+        if let bytes = output.dropRest() { link.lost(1, bytes: bytes, at: .netdev) }
+    }
+
+    private func loseUnsendable() {
+        for bytes in output.unsendable { link.lost(1, bytes: bytes, at: .netdev) }
+        output.unsendable = []
     }
 
     private func canWrite() {
@@ -100,6 +118,7 @@ public final class StreamPort: FramePort {
     private func outputFailed(_ error: SystemError) {
         guard error.code == EPIPE else { return end(.failed(error)) }
         isOutputOver = true
+        loseRest()
         want(.writable, false)
         link.hasRoom(.netdev)
     }

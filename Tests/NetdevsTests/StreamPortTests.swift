@@ -91,6 +91,8 @@ struct StreamPortTests {
         var parser = StreamParser()
         parser.take(script.peer?.receive() ?? [])
         #expect(parser.frames == [testFrame(50, 1), testFrame(2046, 3)])
+        let sent = script.link.counters(.card)
+        #expect(sent.frames == 2 && sent.bytes == 2096 && sent.droppedWhileDown == 1)
     }
 
     // MARK: back-pressure
@@ -188,6 +190,8 @@ struct StreamPortTests {
         #expect(script.link.send([testFrame(60, 9)], from: .card) == 1, "dropped")
         #expect(try script.reactor.turn { !script.ends.isEmpty })
         #expect(script.card.frames == frames && script.ends == [.closedByPeer])
+        let sent = script.link.counters(.card)
+        #expect(sent.frames == 0 && sent.bytes == 0 && sent.droppedWhileDown == 1)
     }
 
     @Test("a card that waits for a peer that closes goes on")
@@ -199,6 +203,9 @@ struct StreamPortTests {
         #expect(script.link.send([testFrame(60)], from: .card) == 1)
         script.closePort()
         #expect(script.link.port(at: .netdev) == nil && script.ends.count == 1)
+        // The one that was cut is lost as well.
+        let sent = script.link.counters(.card)
+        #expect(sent.frames == 0 && sent.bytes == 0 && sent.droppedWhileDown == 2)
     }
 
     @Test("a closed port is gone from link and reactor, and says nothing any more")

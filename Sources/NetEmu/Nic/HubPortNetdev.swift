@@ -24,6 +24,8 @@ final class HubPortNetdev: Netdev {
 
     var info: String { "hubid=\(hubID)" }
     var door: NetdevDoor { .frames(link) }
+    /// What came while too much waited for this port's link, and what came back to the hub through a ring of hubs.
+    var drops: [(reason: String, frames: UInt64)] { [("slow", port.dropped), ("looped", hub.looped)] }
     let isUp = true
     let isReady = true
 

@@ -34,6 +34,8 @@ protocol Netdev: AnyObject {
     var isReady: Bool { get }
     /// It has ended and holds nothing.
     var isGone: Bool { get }
+    /// Frames that it has dropped itself, by reason.
+    var drops: [(reason: String, frames: UInt64)] { get }
     /// The id of the character device that it gives back when it ends.
     var chardev: String? { get }
     var onEvent: ((NetdevEvent) -> Void)? { get set }
@@ -45,4 +47,5 @@ protocol Netdev: AnyObject {
 
 extension Netdev {
     var chardev: String? { nil }
+    var drops: [(reason: String, frames: UInt64)] { [] }
 }

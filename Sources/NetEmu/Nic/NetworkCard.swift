@@ -10,6 +10,8 @@ final class NetworkCard {
     let device: any CardDevice
     private let reactor: Reactor
     private var netdev: (any Netdev)?
+    /// The link of a card that hangs on nothing.
+    private(set) var looseEnd: FrameLink?
     /// `set_link` on the card, and on what it hangs on.
     private var isOn = true
     private var isPeerOn = true
@@ -39,7 +41,11 @@ final class NetworkCard {
     }
 
     /// Hangs on nothing: what the guest sends goes nowhere.
-    func connectToNothing() { device.connect(to: FrameLink(on: reactor)) }
+    func connectToNothing() {
+        let link = FrameLink(on: reactor)
+        device.connect(to: link)
+        looseEnd = link
+    }
 
     /// Lets go of the back-end; `done` when the rings are touched no more.
     func disconnect(_ done: @escaping () -> Void) {

@@ -7,8 +7,10 @@ import Virtio
 /// What a client has moved.
 enum TrafficReport: Sendable {
     case queue(card: String, CardQueue)
-    /// A link, seen from the back-end.
-    case link(netdev: String, fromGuest: LinkCounters, toGuest: LinkCounters)
+    /// A link, seen from the back-end, or from a card that hangs on none.
+    case link(client: String, fromGuest: LinkCounters, toGuest: LinkCounters)
+    /// What a back-end has dropped itself.
+    case drops(netdev: String, [(reason: String, frames: UInt64)])
     /// Another process works on the card's rings.
     case elsewhere(netdev: String)
 }
@@ -27,13 +29,19 @@ extension Network {
         return wanted.flatMap { client in
             if let card = cards[client.id] {
                 return card.device.queues.map { TrafficReport.queue(card: card.name, $0) }
+                    + (card.looseEnd.map { [Self.traffic(of: $0, card.name)] } ?? [])
             }
-            return netdevs[client.id].map { [traffic(of: $0, client.name)] } ?? []
+            return netdevs[client.id].map { Self.traffic(of: $0, client.name) } ?? []
         }
     }
 
-    private func traffic(of netdev: any Netdev, _ name: String) -> TrafficReport {
-        guard case .frames(let link) = netdev.door else { return .elsewhere(netdev: name) }
-        return .link(netdev: name, fromGuest: link.counters(.card), toGuest: link.counters(.netdev))
+    private static func traffic(of netdev: any Netdev, _ name: String) -> [TrafficReport] {
+        guard case .frames(let link) = netdev.door else { return [.elsewhere(netdev: name)] }
+        let own: [TrafficReport] = netdev.drops.isEmpty ? [] : [.drops(netdev: name, netdev.drops)]
+        return [traffic(of: link, name)] + own
+    }
+
+    private static func traffic(of link: FrameLink, _ name: String) -> TrafficReport {
+        .link(client: name, fromGuest: link.counters(.card), toGuest: link.counters(.netdev))
     }
 }

@@ -64,11 +64,13 @@ extension TrafficReport {
         switch self {
         case .queue(let card, let queue): [Self.line(of: queue, card)]
         case .elsewhere(let netdev): ["\(netdev): on the card's rings, in another process"]
-        case .link(let netdev, let fromGuest, let toGuest):
+        case .link(let client, let fromGuest, let toGuest):
             [
-                "\(netdev): from-guest,\(Self.text(of: fromGuest))",
-                "\(netdev): to-guest,\(Self.text(of: toGuest))",
+                "\(client): from-guest,\(Self.text(of: fromGuest))",
+                "\(client): to-guest,\(Self.text(of: toGuest))",
             ]
+        case .drops(let netdev, let drops):
+            ["\(netdev): " + drops.map { "dropped-\($0.reason)=\($0.frames)" }.joined(separator: ",")]
         }
     }
 
@@ -82,6 +84,7 @@ extension TrafficReport {
 
     private static func text(of counters: LinkCounters) -> String {
         "frames=\(counters.frames),bytes=\(counters.bytes),dropped-link-down=\(counters.droppedWhileDown),"
-            + "blocked=\(counters.blocked)"
+            + "dropped-too-long=\(counters.tooLong),dropped-uncut=\(counters.segmentsDropped),"
+            + "dropped-no-checksum=\(counters.checksumsDropped),blocked=\(counters.blocked)"
     }
 }
