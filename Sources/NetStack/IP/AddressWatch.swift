@@ -23,7 +23,7 @@ struct AddressWatch {
     /// by probing.
     static let defendInterval = Interval.seconds(10)
     /// After the first probe and announcement, which leave at once.
-    private static let schedule: [(Interval, WatchPacket)] = [
+    static let schedule: [(Interval, WatchPacket)] = [
         (.zero, .probe), (.zero, .announcement), (.seconds(1), .probe), (.seconds(2), .probe),
         (.seconds(2), .announcement),
     ]
@@ -31,9 +31,9 @@ struct AddressWatch {
     let address: IPAddress
     /// A lease can be declined and asked for anew; a configured address is only defended.
     let isLeased: Bool
-    private let start: Instant
-    private var step: Int
-    private var lastConflict: Instant?
+    let start: Instant
+    var step: Int
+    var lastConflict: Instant?
 
     init(_ address: IPAddress, isLeased: Bool, now: Instant) {
         self.address = address

@@ -17,8 +17,8 @@ struct EchoSession {
 
     let id: EchoID
     let destination: IPAddress
-    private(set) var requests: [Request] = []
-    private(set) var events: [EchoEvent] = []
+    var requests: [Request] = []
+    var events: [EchoEvent] = []
 
     init(id: EchoID, destination: IPAddress) {
         self.id = id
@@ -57,8 +57,8 @@ struct EchoSession {
 struct EchoTable {
     static let limit = 256
 
-    private var sessions: [UInt16: EchoSession] = [:]
-    private var lastID: UInt32 = 0
+    var sessions: [UInt16: EchoSession] = [:]
+    var lastID: UInt32 = 0
 
     /// Opens a session with an identifier that is free.
     mutating func open(_ destination: IPAddress, _ random: inout Randomness) throws(HostError) -> EchoID {

@@ -21,7 +21,7 @@ struct NameStream {
 }
 
 extension Host {
-    private static let answerLimit = 2 + 65535
+    static let answerLimit = 2 + 65535
 
     /// Connects for the queries that the resolver wants asked by TCP.
     func startNameStreams(_ now: Instant) {

@@ -22,7 +22,7 @@ public final class Host {
     static let headerRoom = 256
 
     /// The name sent with DHCP (option 12).
-    public let hostname: String
+    public internal(set) var hostname: String
     /// TCP sockets.
     public let tcp: TCPLayer
     /// Grows whenever an interface, address, route or lease changes; cheap to poll.
@@ -46,7 +46,7 @@ public final class Host {
     /// The last `advance` carried something to ourselves: tools have something to do.
     var hasCarried = false
     var lastNow = Instant(nanoseconds: 0)
-    private var lastInterface: UInt16 = 0
+    var lastInterface: UInt16 = 0
 
     /// - Parameters:
     ///   - hostname: told to the DHCP server.
@@ -153,10 +153,12 @@ public final class Host {
     /// Addresses, routes or MTUs are different now.
     func pathsChanged(_ now: Instant) {
         tableGeneration &+= 1
-        locals = attached.flatMap { $0.addresses.map(\.address) }
+        relearnLocals()
         for interface in attached { interface.hop.forget() }
         tcp.pathsChanged(now: now)
     }
+
+    func relearnLocals() { locals = attached.flatMap { $0.addresses.map(\.address) } }
 
     // MARK: Time
 
@@ -201,7 +203,7 @@ struct RateLimit {
     private let burst: Int
     private let gap: Interval
     /// When the bucket would be full again.
-    private var full = Instant(nanoseconds: 0)
+    var full = Instant(nanoseconds: 0)
 
     init(burst: Int, perSecond: Int) {
         self.burst = burst

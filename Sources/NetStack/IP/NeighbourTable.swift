@@ -51,16 +51,16 @@ struct NeighbourTable {
         var isUsed = false
     }
 
-    private(set) var entries: [IPAddress: Entry] = [:]
+    var entries: [IPAddress: Entry] = [:]
     /// Addresses in `incomplete`, the oldest search first.
-    private var searches: [IPAddress] = []
-    private var allPending = 0
+    var searches: [IPAddress] = []
+    var allPending = 0
     /// Frames that were given up to make room for other searches, since this was asked last.
-    private var evicted = 0
+    var evicted = 0
     /// Requests that wait to be sent.
-    private(set) var requests: [NeighbourRequest] = []
+    var requests: [NeighbourRequest] = []
     /// Addresses whose entries have a deadline that must be met.
-    private var timed: Set<IPAddress> = []
+    var timed: Set<IPAddress> = []
 
     /// The MAC of `address`, and until when that needs no further check. Without one the search has
     /// begun when this returns `nil`: `hold` the packet.

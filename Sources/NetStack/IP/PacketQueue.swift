@@ -26,6 +26,19 @@ struct PacketQueue: ~Copyable {
     }
 
     var isEmpty: Bool { count == 0 }
+    /// Most packets at a time.
+    var limit: Int { records.count }
+
+    /// The packet that is `index` places behind the oldest one, of those that wait.
+    func record(_ index: Int) -> PacketRecord { records[(first + index) % records.count] }
+
+    /// Takes up a packet that lies in the span already; there is a place for it.
+    mutating func restore(_ record: PacketRecord) {
+        guard count < records.count else { return }
+        records[(first + count) % records.count] = record
+        end = record.offset + max(1, record.length)
+        count += 1
+    }
 
     /// Room for a packet of `length` bytes behind the last one; nothing is queued until `commit`.
     mutating func reserve(_ length: Int) -> UnsafeMutableRawBufferPointer? {

@@ -15,14 +15,14 @@ struct Reassembly {
     static let maximumPayload = 65535 - IPv4Header.size
 
     /// RFC 791: the four fields that fragments of one datagram share.
-    private struct Key: Hashable {
+    struct Key: Hashable {
         var source: IPv4Address
         var destination: IPv4Address
         var proto: IPProtocol
         var identification: UInt16
     }
 
-    fileprivate struct Datagram {
+    struct Datagram {
         var deadline: Instant
         var bytes: [UInt8] = []
         /// What has come, sorted, without overlaps.
@@ -49,10 +49,10 @@ struct Reassembly {
     }
 
     /// Datagrams that were given up to make room for others.
-    private(set) var evicted = 0
-    private var begun: UInt64 = 0
+    var evicted = 0
+    var begun: UInt64 = 0
 
-    private var datagrams: [Key: Datagram] = [:]
+    var datagrams: [Key: Datagram] = [:]
 
     /// Takes one fragment whose payload starts at `offset` in `frame`.
     mutating func add(_ header: IPv4Header, _ frame: FrameView, at offset: Int, now: Instant) -> Outcome {

@@ -4,7 +4,7 @@
 /// The routes of a host.
 struct RoutingTable {
     /// In the order in which they are tried.
-    private(set) var entries: [RouteEntry] = []
+    var entries: [RouteEntry] = []
 
     /// Adds a route; an equal one (destination, gateway, interface) is replaced.
     mutating func add(_ route: RouteEntry) {

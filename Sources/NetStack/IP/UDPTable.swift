@@ -40,10 +40,10 @@ struct UDPTable {
     static let limit = 1024
     static let dynamicPorts: ClosedRange<UInt16> = 49152...65535
 
-    private let buffers: any BufferSource
-    private var sockets: [UDPSocketID: UDPSocket] = [:]
+    let buffers: any BufferSource
+    private(set) var sockets: [UDPSocketID: UDPSocket] = [:]
     private var byPort: [UInt16: [UDPSocket]] = [:]
-    private var lastID: UInt32 = 0
+    var lastID: UInt32 = 0
 
     init(buffers: any BufferSource) { self.buffers = buffers }
 
@@ -53,17 +53,24 @@ struct UDPTable {
 
     mutating func open(_ local: Endpoint) throws(HostError) -> UDPSocketID {
         guard sockets.count < Self.limit else { throw .tooMany(limit: Self.limit) }
-        let others = byPort[local.port] ?? []
-        let clashes = others.contains {
-            $0.local.address == local.address || $0.local.address.isUnspecified || local.address.isUnspecified
-        }
-        guard !clashes else { throw .portInUse(local.port) }
+        guard !clashes(local) else { throw .portInUse(local.port) }
         guard let span = buffers.lend(UDPSocket.queueBytes) else { throw .noMemory(bytes: UDPSocket.queueBytes) }
         lastID &+= 1
         let socket = UDPSocket(id: UDPSocketID(rawValue: lastID), local: local, span: span)
-        sockets[socket.id] = socket
-        byPort[local.port, default: []].append(socket)
+        insert(socket)
         return socket.id
+    }
+
+    /// Another socket has the port on one of these addresses.
+    func clashes(_ local: Endpoint) -> Bool {
+        (byPort[local.port] ?? []).contains {
+            $0.local.address == local.address || $0.local.address.isUnspecified || local.address.isUnspecified
+        }
+    }
+
+    mutating func insert(_ socket: UDPSocket) {
+        sockets[socket.id] = socket
+        byPort[socket.local.port, default: []].append(socket)
     }
 
     mutating func close(_ id: UDPSocketID) {

@@ -57,10 +57,10 @@ struct DHCPClient {
 
     private let mac: MACAddress
     private let hostname: String
-    private var random: SeededGenerator
-    private(set) var state = State.off(nil)
+    var random: SeededGenerator
+    var state = State.off(nil)
     /// Requests in a row that were refused after an offer.
-    private var refusals = 0
+    var refusals = 0
 
     init(mac: MACAddress, hostname: String, seed: UInt64) {
         self.mac = mac

@@ -63,10 +63,10 @@ struct Resolver {
         var server: IPAddress { servers[attempt % servers.count] }
     }
 
-    private var random: Randomness
+    var random: Randomness
     var queries: [QueryID: Query] = [:]
-    private var results: [QueryID: Result<ResolvedName, ResolveError>] = [:]
-    private var lastID: UInt32 = 0
+    var results: [QueryID: Result<ResolvedName, ResolveError>] = [:]
+    var lastID: UInt32 = 0
     /// Datagrams that wait to be sent.
     private(set) var output: [ResolverDatagram] = []
     private var streams: [ResolverStream] = []

@@ -54,16 +54,6 @@ extension TCPKey {
     }
 }
 
-extension Endpoint {
-    mutating func code(_ coder: inout StateCoder) throws(StateError) {
-        var (high, low) = (address.high, address.low)
-        try coder.integer(&high)
-        try coder.integer(&low)
-        try coder.integer(&port)
-        address = IPAddress(high: high, low: low)
-    }
-}
-
 extension TCPSendSide {
     fileprivate mutating func code(_ coder: inout StateCoder) throws(StateError) {
         try initial.code(&coder)

@@ -82,7 +82,7 @@ public struct DNSName: Sendable, CustomStringConvertible {
         return joined.size <= Self.maximumSize ? joined : nil
     }
 
-    private init(labels: [[UInt8]]) { self.labels = labels }
+    init(labels: [[UInt8]]) { self.labels = labels }
 
     /// Labels joined by dots; bytes that are not printable ASCII, and dots inside a label, as `\DDD`
     /// (RFC 1035, 5.1), so that a name can be shown on a terminal whatever a server put in it.

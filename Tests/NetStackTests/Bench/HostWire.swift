@@ -34,7 +34,8 @@ struct WireFaults {
 
 /// A host, or a script that answers frames.
 final class WireEnd {
-    let host: Host?
+    /// Another one takes its place when it moves.
+    var host: Host?
     let interface: InterfaceID
     let script: (([UInt8], Instant) -> [[UInt8]])?
     /// Every frame that came to this end.
