@@ -162,7 +162,7 @@ extension GuestMemory {
 /// When one side must wake the other (VIRTIO 1.3, 2.7.10).
 struct NotificationRule {
     /// The index at the last decision; nil before the first, which always notifies.
-    private var decidedAt: UInt16?
+    var decidedAt: UInt16?
 
     /// Forgets the past: the next decision notifies.
     mutating func reset() { decidedAt = nil }

@@ -89,12 +89,14 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
     }
 
     /// A ring whose descriptor i will always be buffer i, of which the device may write `posted` bytes.
-    init(fixed state: QueueState, posted: UInt32, memory: GuestMemory) throws(VirtioError) {
-        try self.init(state, memory: memory, indirectTables: nil, fixedPosted: posted)
+    /// - Parameter isFresh: its memory is zeroed; else it stays as somebody has left it.
+    init(fixed state: QueueState, posted: UInt32, memory: GuestMemory, isFresh: Bool = true) throws(VirtioError) {
+        try self.init(state, memory: memory, indirectTables: nil, fixedPosted: posted, isFresh: isFresh)
     }
 
     private init(
-        _ state: QueueState, memory: GuestMemory, indirectTables: UnsafeMutableRawBufferPointer?, fixedPosted: UInt32?
+        _ state: QueueState, memory: GuestMemory, indirectTables: UnsafeMutableRawBufferPointer?, fixedPosted: UInt32?,
+        isFresh: Bool = true
     ) throws(VirtioError) {
         let ring = try RingMemory(state, in: memory)
         guard state.base == 0 else { throw .base(state.base.index, usedIndex: 0, size: state.size) }
@@ -105,7 +107,7 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
         shadow = .allocate(capacity: Int(state.size))
         self.fixedPosted = fixedPosted
         freeDescriptors = state.size
-        clear()
+        if isFresh { clear() } else { forget() }
     }
 
     deinit { shadow.deallocate() }

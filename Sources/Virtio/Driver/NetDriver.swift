@@ -25,20 +25,20 @@ import Link
 public final class NetDriver: NetDeviceDriver {
     /// The device that is driven; the driver holds it.
     public let device: NetDevice
-    private let heap: GuestHeap
+    let heap: GuestHeap
     /// Bytes of the largest IP packet of a frame that a transmit slot holds, whatever is learnt later.
     public let maximumMTU: Int
     /// Where the driver stands. Changes in `follow`, `rearm`, `restart`, `detach`, and when a last reset completes.
-    public private(set) var state = NetDriverState.absent
+    public internal(set) var state = NetDriverState.absent
     /// The features the driver runs with; 0 before its first start.
-    public private(set) var features: UInt64 = 0
+    public internal(set) var features: UInt64 = 0
     /// Frames can pass, as last told by `link`.
-    public private(set) var isLinkUp = false
-    private var rings: NetDriverRings?
-    private var isConfigurationPending = true
-    private var isResetComplete = false
-    private var isTransmitBlocked = false
-    private var isReceiveRefused = false
+    public internal(set) var isLinkUp = false
+    var rings: NetDriverRings?
+    var isConfigurationPending = true
+    var isResetComplete = false
+    var isTransmitBlocked = false
+    var isReceiveRefused = false
 
     /// Called when a turn is wanted: an interrupt, or a reset that is complete. It may be called many times before the
     /// turn, also within calls into the device.

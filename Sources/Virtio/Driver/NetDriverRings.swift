@@ -7,11 +7,17 @@ struct NetDriverRings: ~Copyable {
     var receive: NetReceiveQueue
     var transmit: NetTransmitQueue
 
-    init(_ plan: NetRingPlan, heap: GuestHeap, features: UInt64) throws(VirtioError) {
+    /// - Parameter places: where the queues lie already; nothing is posted then.
+    init(
+        _ plan: NetRingPlan, heap: GuestHeap, features: UInt64,
+        at places: (receive: NetQueuePlace, transmit: NetQueuePlace)? = nil
+    ) throws(VirtioError) {
         let receive = try NetReceiveQueue(
-            NetQueueShape(size: plan.receiveSize, bufferBytes: plan.bufferSize, features: features), heap: heap)
+            NetQueueShape(size: plan.receiveSize, bufferBytes: plan.bufferSize, features: features), heap: heap,
+            at: places?.receive)
         let transmit = try NetTransmitQueue(
-            NetQueueShape(size: plan.transmitSize, bufferBytes: plan.slotSize, features: features), heap: heap)
+            NetQueueShape(size: plan.transmitSize, bufferBytes: plan.slotSize, features: features), heap: heap,
+            at: places?.transmit)
         self.plan = plan
         self.receive = receive
         self.transmit = transmit

@@ -33,6 +33,12 @@ public struct NetQueueReport: Hashable, Sendable {
     public init() {}
 }
 
+/// Where the ring and the buffers of a queue lie, guest-physical.
+struct NetQueuePlace: Equatable, Sendable {
+    var ring: UInt64
+    var buffers: UInt64
+}
+
 /// A ring and its buffers as spans of the heap; given back together with the value.
 struct NetQueueMemory: ~Copyable {
     private let heap: GuestHeap
@@ -45,16 +51,22 @@ struct NetQueueMemory: ~Copyable {
     /// First byte of the first buffer.
     var start: UnsafeMutableRawPointer { place.start }
 
-    /// - Parameter stride: bytes from one of the `size` buffers to the next.
-    init(size: UInt16, stride: Int, heap: GuestHeap) throws(VirtioError) {
+    /// - Parameters:
+    ///   - stride: bytes from one of the `size` buffers to the next.
+    ///   - known: where they lay on the other side of a move, and lie here.
+    init(size: UInt16, stride: Int, heap: GuestHeap, at known: NetQueuePlace? = nil) throws(VirtioError) {
         guard RingLayout.isLegal(size: size) else { throw .queueSize(size) }
         // A whole page at least, so that the ring is page-aligned.
         let ringBytes = max(RingLayout.contiguousBytes(size), GuestMemory.pageSize)
         let (bytes, overflow) = stride.multipliedReportingOverflow(by: Int(size))
-        guard let ring = heap.allocate(ringBytes), let ringStart = ring.baseAddress else {
+        func lend(_ bytes: Int, _ address: UInt64?) -> UnsafeMutableRawBufferPointer? {
+            guard let address else { return heap.allocate(bytes) }
+            return try? heap.claim(bytes, at: address)
+        }
+        guard let ring = lend(ringBytes, known?.ring), let ringStart = ring.baseAddress else {
             throw .exhausted(bytes: ringBytes)
         }
-        guard !overflow, let buffers = heap.allocate(bytes), let start = buffers.baseAddress,
+        guard !overflow, let buffers = lend(bytes, known?.buffers), let start = buffers.baseAddress,
             let ringAddress = heap.memory.address(of: ringStart), let address = heap.memory.address(of: start)
         else {
             try? heap.free(ring)

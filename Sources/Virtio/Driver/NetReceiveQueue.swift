@@ -13,19 +13,19 @@ public struct NetReceiveQueue: ~Copyable {
     var queue: SplitDriverQueue
     private let memory: NetQueueMemory
     private var features: UInt64
-    private let bufferBytes: UInt32
+    let bufferBytes: UInt32
     /// Where the ring lies: what the device is told.
     public let addresses: RingAddresses
 
     /// Used buffers, reaped but not looked at yet: `next ..< count`.
-    private let used: UnsafeMutablePointer<UsedChain>
-    private var next = 0
-    private var count = 0
+    let used: UnsafeMutablePointer<UsedChain>
+    var next = 0
+    var count = 0
     private let frames: UnsafeMutablePointer<FrameView>
     private let segments: UnsafeMutablePointer<UnsafeRawBufferPointer>
 
     /// Frames dropped because the device broke a rule (RF-04, RF-05, a header that does not fit its frame).
-    public private(set) var dropped: UInt64 = 0
+    public internal(set) var dropped: UInt64 = 0
     /// Why the ring is broken; it stays so until `restart`.
     public var fault: RingFault? { queue.fault }
     /// Entries, each with a buffer.
@@ -35,16 +35,22 @@ public struct NetReceiveQueue: ~Copyable {
 
     /// Lays out the ring and makes a buffer available for each entry; kick once the device is started.
     public init(_ shape: NetQueueShape, heap: GuestHeap) throws(VirtioError) {
+        try self.init(shape, heap: heap, at: nil)
+    }
+
+    /// - Parameter known: where the ring lies already, as somebody has left it; nothing is posted then.
+    init(_ shape: NetQueueShape, heap: GuestHeap, at known: NetQueuePlace?) throws(VirtioError) {
         let least = NetReceiveQueue.leastBuffer(features: shape.features)
         guard shape.bufferBytes >= least, shape.bufferBytes <= 1 << 24 else {
             throw .bufferSize(shape.bufferBytes, least: least)
         }
         let stride = (shape.bufferBytes + 63) & ~63
-        let memory = try NetQueueMemory(size: shape.size, stride: stride, heap: heap)
+        let memory = try NetQueueMemory(size: shape.size, stride: stride, heap: heap, at: known)
         let addresses = RingAddresses(contiguousAt: memory.ringAddress, size: shape.size)
         let state = QueueState(
             size: shape.size, addresses: addresses, features: RingFeatures(negotiated: shape.features))
-        queue = try SplitDriverQueue(fixed: state, posted: UInt32(shape.bufferBytes), memory: heap.memory)
+        queue = try SplitDriverQueue(
+            fixed: state, posted: UInt32(shape.bufferBytes), memory: heap.memory, isFresh: known == nil)
         self.addresses = addresses
         self.memory = memory
         features = shape.features
@@ -52,8 +58,10 @@ public struct NetReceiveQueue: ~Copyable {
         used = .allocate(capacity: Int(shape.size))
         frames = .allocate(capacity: NetReceiveQueue.batch)
         segments = .allocate(capacity: Int(shape.size))
-        postAll()
+        if known == nil { postAll() }
     }
+
+    var place: NetQueuePlace { NetQueuePlace(ring: memory.ringAddress, buffers: memory.place.address) }
 
     deinit {
         used.deallocate()

@@ -18,22 +18,22 @@ public struct NetTransmitQueue: ~Copyable {
     /// Where the ring lies: what the device is told.
     public let addresses: RingAddresses
     private var features: UInt64
-    private let frameBytes: Int
+    let frameBytes: Int
 
     /// Slot i is descriptor i. Lent are the free ones from `head` on, up to one that is not free or the end.
     private let slots: UnsafeMutablePointer<TransmitSlot>
-    private var head = 0
+    var head = 0
     /// What is with the device: bytes of each slot's descriptor, 0 when the slot is free, and when it was committed.
-    private let sent: UnsafeMutablePointer<Sent>
-    private var serial: UInt32 = 0
+    let sent: UnsafeMutablePointer<Sent>
+    var serial: UInt32 = 0
 
-    private struct Sent {
+    struct Sent {
         var length: UInt32
         var serial: UInt32
     }
 
     /// Frames that were not sent: longer than a slot, or of a kind the device did not agree to.
-    public private(set) var dropped: UInt64 = 0
+    public internal(set) var dropped: UInt64 = 0
     /// Why the ring is broken; it stays so until `restart`.
     public var fault: RingFault? { queue.fault }
     /// Entries, each with a slot.
@@ -45,15 +45,20 @@ public struct NetTransmitQueue: ~Copyable {
 
     /// Lays out the ring and `shape.size` free slots for frames of up to `shape.bufferBytes`.
     public init(_ shape: NetQueueShape, heap: GuestHeap) throws(VirtioError) {
+        try self.init(shape, heap: heap, at: nil)
+    }
+
+    /// - Parameter known: where the ring lies already, as somebody has left it.
+    init(_ shape: NetQueueShape, heap: GuestHeap, at known: NetQueuePlace?) throws(VirtioError) {
         guard shape.bufferBytes >= 60, shape.bufferBytes <= 1 << 24 else {
             throw .bufferSize(shape.bufferBytes, least: 60)
         }
         let stride = (NetTransmitQueue.frameOffset + shape.bufferBytes + 63) & ~63
-        let memory = try NetQueueMemory(size: shape.size, stride: stride, heap: heap)
+        let memory = try NetQueueMemory(size: shape.size, stride: stride, heap: heap, at: known)
         let addresses = RingAddresses(contiguousAt: memory.ringAddress, size: shape.size)
         let state = QueueState(
             size: shape.size, addresses: addresses, features: RingFeatures(negotiated: shape.features))
-        queue = try SplitDriverQueue(fixed: state, posted: 0, memory: heap.memory)
+        queue = try SplitDriverQueue(fixed: state, posted: 0, memory: heap.memory, isFresh: known == nil)
         self.addresses = addresses
         features = shape.features
         frameBytes = shape.bufferBytes
@@ -66,8 +71,10 @@ public struct NetTransmitQueue: ~Copyable {
             (sent + index).initialize(to: Sent(length: 0, serial: 0))
         }
         self.memory = memory
-        queue.suppressCalls()
+        if known == nil { queue.suppressCalls() }
     }
+
+    var place: NetQueuePlace { NetQueuePlace(ring: memory.ringAddress, buffers: memory.place.address) }
 
     deinit {
         slots.deallocate()
