@@ -8,13 +8,13 @@ extension Node {
     /// The tools stand still from now on and every socket is given back. Go on turning until ``isSilent``.
     public func leave(now: Instant) {
         isLeaving = true
-        host.tcp.releaseAll(now: now)
+        host.tcp.releaseAll(now: own(now))
         onWork?()
     }
 
     /// What has not ended since ``leave(now:)`` is reset; the RSTs leave in the next turn.
     public func breakConnections(now: Instant) {
-        host.tcp.abortAll(now: now)
+        host.tcp.abortAll(now: own(now))
         onWork?()
     }
 

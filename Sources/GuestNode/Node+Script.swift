@@ -39,12 +39,17 @@ extension Node {
     /// command's, in `script.exitStatus` when it is over.
     @discardableResult
     public func run(script text: String, limits: ScriptLimits = ScriptLimits()) -> Session {
-        let session = Session(.script, host: host, files: configuration.files)
-        session.onWork = { [weak self] in self?.onWork?() }
+        let session = newScript()
         script = session
         pendingScript = PendingScript(text: text, limits: limits)
         scriptEnd = nil
         onWork?()
+        return session
+    }
+
+    func newScript() -> Session {
+        let session = Session(.script, host: host, files: configuration.files)
+        session.onWork = { [weak self] in self?.onWork?() }
         return session
     }
 

@@ -60,7 +60,11 @@ public final class Node {
     private var isBusy = false
     /// Tools are stepped no more.
     public internal(set) var isLeaving = false
-    private var lastTurn = Instant(nanoseconds: 0)
+    /// On the node's own clock.
+    var lastTurn = Instant(nanoseconds: 0)
+    /// What the node's own clock shows is the driver's plus this; 0 where the node was made.
+    private var clockLead: UInt64 = 0
+    private var lastDriverTurn = Instant(nanoseconds: 0)
 
     /// Rounds of one turn; after them whoever drives the node gets to do other things.
     static let roundsPerTurn = 8
@@ -93,7 +97,7 @@ public final class Node {
         let interface = interfaces.remove(at: index)
         leaving.append(interface)
         interface.onGone = { [weak self] in self?.gone($0) }
-        interface.detach(now: now)
+        interface.detach(now: own(now))
         onWork?()
     }
 
@@ -115,6 +119,8 @@ public final class Node {
     /// Does everything that can be done at `now`, a bounded amount of it. Frames are taken in once: what
     /// arrives during the turn is of a later time and belongs to the next one.
     public func turn(now: Instant) {
+        lastDriverTurn = now
+        let now = own(now)
         lastTurn = now
         follow(now)
         for interface in interfaces { interface.receive(now: now) }
@@ -129,7 +135,9 @@ public final class Node {
     }
 
     /// When `turn` has something to do next; nil: not before `onWork` is called.
-    public var nextDeadline: Instant? {
+    public var nextDeadline: Instant? { ownDeadline.map(driverTime) }
+
+    private var ownDeadline: Instant? {
         if isBusy { return lastTurn }
         var deadlines = interfaces.map(\.nextDeadline)
         deadlines.append(host.nextDeadline)
@@ -140,6 +148,29 @@ public final class Node {
             if script?.exitStatus == nil { deadlines.append(scriptEnd) }
         }
         return deadlines.compactMap { $0 }.min()
+    }
+
+    // MARK: the clock
+
+    /// What the node's clock shows when the clock of whoever drives it shows `now`: the same, but for nodes that have
+    /// moved. The host's calls take times of this clock.
+    public func own(_ now: Instant) -> Instant { Instant(nanoseconds: now.nanoseconds &+ clockLead) }
+
+    /// The node's clock shows `clock` when the driver's shows `now`.
+    func setClock(_ clock: UInt64, at now: Instant) {
+        clockLead = clock &- now.nanoseconds
+        lastDriverTurn = now
+    }
+
+    func wantTurn() {
+        isBusy = true
+        onWork?()
+    }
+
+    /// A time of the node's clock on the driver's; what is past there is the last turn here.
+    private func driverTime(_ time: Instant) -> Instant {
+        guard clockLead != 0, time.nanoseconds != .max else { return time }
+        return lastDriverTurn + max(.zero, time.since(lastTurn))
     }
 
     private func follow(_ now: Instant) {
@@ -169,4 +200,6 @@ private final class HeapBuffers: BufferSource {
     init(_ heap: GuestHeap) { self.heap = heap }
     func lend(_ bytes: Int) -> UnsafeMutableRawBufferPointer? { heap.allocate(bytes) }
     func giveBack(_ span: UnsafeMutableRawBufferPointer) { try? heap.free(span) }
+    func name(of span: UnsafeMutableRawBufferPointer) -> UInt64? { heap.address(ofLent: span) }
+    func lend(named name: UInt64, bytes: Int) -> UnsafeMutableRawBufferPointer? { try? heap.claim(bytes, at: name) }
 }

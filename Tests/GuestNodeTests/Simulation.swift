@@ -23,12 +23,14 @@ final class SimulatedNode: Station {
     let node: Node
     let device: NetDevice
     let backEnd: FakeBackEnd
-    let files = MemoryFiles()
+    let files: MemoryFiles
     let heap: GuestHeap
     let id: InterfaceID
     var notices: [String] = []
     private var wantsTurn = true
     private(set) var turns = 0
+    let settings: Settings
+    private let mac: UInt8
 
     struct Settings {
         var features = FakeBackEnd.everything
@@ -37,15 +39,20 @@ final class SimulatedNode: Station {
         var transmitQueueSize: UInt16 = 256
     }
 
-    init(_ name: String, mac: UInt8, settings: Settings = Settings()) throws {
-        let memory = try GuestMemory(size: settings.memory)
+    /// - Parameter isComing: nothing is behind the device yet: it and the node are to take up what others were.
+    init(
+        _ name: String, mac: UInt8, settings: Settings = Settings(), over memory: GuestMemory? = nil,
+        files: MemoryFiles = MemoryFiles(), isComing: Bool = false
+    ) throws {
+        let memory = try memory ?? GuestMemory(size: settings.memory)
+        (self.settings, self.mac, self.files) = (settings, mac, files)
         heap = GuestHeap(memory: memory)
         var model = NetDeviceModel(mac: MACAddress(0x52, 0x54, 0, 0, 0, mac), mtu: settings.mtu)
         model.transmitQueueSize = settings.transmitQueueSize
         device = try NetDevice(model: model, memory: memory)
         backEnd = FakeBackEnd(device, features: settings.features)
         node = Node(NodeConfiguration(heap: heap, hostname: name, files: files, seed: UInt64(mac)))
-        device.attach(backEnd)
+        if !isComing { device.attach(backEnd) }
         id = node.attach(device, name: "eth0")
         node.onWork = { [weak self] in self?.wantsTurn = true }
         node.onNotice = { [weak self] in self?.notices.append($0) }
@@ -55,6 +62,33 @@ final class SimulatedNode: Station {
         try node.host.configure(
             id, address: #require(IPPrefix(prefix)), gateway: gateway.flatMap { IPAddress($0) },
             nameServers: nameServers.compactMap { IPAddress($0) }, now: Instant(nanoseconds: 0))
+    }
+
+    func copiedMemory() throws -> GuestMemory {
+        let (memory, count) = (heap.memory, Int(heap.memory.size))
+        let copy = try GuestMemory(size: count)
+        let all = try #require(memory.span(at: 0, count: count))
+        try #require(copy.span(at: 0, count: count)).copyMemory(from: UnsafeRawBufferPointer(all))
+        return copy
+    }
+
+    /// Stands still, and goes on as another one over a copy of the memory, on a clock that shows `later`.
+    func moved(now: Instant, to later: Instant) throws -> SimulatedNode {
+        device.suspend {}
+        let (card, state) = (device.section(now: now), node.section(now: now))
+        files.closeAll()
+        let copy = try copiedMemory()
+        device.detach()
+        let other = try SimulatedNode(
+            node.host.hostname, mac: mac, settings: settings, over: copy, files: files, isComing: true)
+        try other.device.restore(from: card, now: later)
+        try other.node.restore(from: state, now: later)
+        #expect(other.device.section(now: later) == card)
+        #expect(other.node.section(now: later) == state)
+        other.notices = notices
+        other.device.attach(other.backEnd)
+        other.device.resume()
+        return other
     }
 
     func turn(_ now: Instant) -> [[UInt8]] {

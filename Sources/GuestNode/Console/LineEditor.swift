@@ -59,10 +59,10 @@ public struct LineEditor: Equatable, Sendable {
     var screen = Screen()
     /// The bell is to ring.
     var isRinging = false
-    private var lines: [Line] = []
+    var lines: [Line] = []
     /// Where in the history the line comes from; nil is the line being typed.
-    private var recalled: Int?
-    private var typed = Line()
+    var recalled: Int?
+    var typed = Line()
 
     /// An empty line; nothing is shown yet.
     public init(for reader: Reader, lineEnd: String = "\n") {

@@ -12,10 +12,10 @@ struct OutputBuffer: Sendable {
     var addsReturns: Bool
     /// Nobody takes anything any more: what is written is dropped.
     private(set) var isClosed = false
-    private var bytes: [UInt8] = []
-    private var lost = 0
+    var bytes: [UInt8] = []
+    var lost = 0
     /// The last byte was a line feed, or nothing was written yet.
-    private(set) var isAtLineStart = true
+    var isAtLineStart = true
 
     init(addsReturns: Bool) { self.addsReturns = addsReturns }
 

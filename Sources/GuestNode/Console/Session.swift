@@ -11,18 +11,18 @@ public final class Session {
     private let kind: Kind
     private let host: Host
     private let world: ShellWorld
-    private let streams: Streams
-    private var shell = Shell()
-    private var editor = LineEditor(for: .shell)
-    private var isPromptShown = false
-    private var interrupted = false
+    let streams: Streams
+    var shell = Shell()
+    var editor = LineEditor(for: .shell)
+    var isPromptShown = false
+    var interrupted = false
     /// Input beyond this many unread bytes is refused, as a terminal's queue does.
     private static let typedLimit = 4096
     /// A pipe is not read further above this many bytes; a longer line is none.
     private static let pipeLimit = 65536
     /// The status that the output's loss demands.
-    private var lostWrite: Int32?
-    private var isInputOver = false
+    var lostWrite: Int32?
+    var isInputOver = false
 
     /// Somebody types and looks. Otherwise nothing is echoed or prompted for, bytes are taken as they come, and the
     /// end of input, or `exit`, ends the shell.
@@ -33,10 +33,10 @@ public final class Session {
     /// Called when bytes came in, so that whoever turns the node does it.
     var onWork: (() -> Void)?
     /// When the tool in the foreground wants the next step; nil while it waits for something else.
-    private(set) var nextDeadline: Instant?
+    var nextDeadline: Instant?
     /// The exit status of a script, or of a shell that reads a pipe, once it is over; `exit` on a terminal leaves it nil
     /// and starts anew.
-    public private(set) var exitStatus: Int32?
+    public internal(set) var exitStatus: Int32?
 
     init(_ kind: Kind, host: Host, files: any FileDoor) {
         self.kind = kind

@@ -4,7 +4,7 @@
 
 /// A body being read.
 struct BodyReader: Equatable, Sendable {
-    private enum State: Equatable {
+    enum State: Equatable {
         case length(left: UInt64)
         case untilClose
         /// `digits` of a chunk size were read.
@@ -17,9 +17,9 @@ struct BodyReader: Equatable, Sendable {
         case complete
     }
 
-    private var state: State
+    var state: State
     /// Bytes of extensions and trailers so far, and carriage returns beyond one a line.
-    private var overhead = 0
+    var overhead = 0
     static let overheadLimit = 65536
 
     init(_ framing: BodyFraming) {

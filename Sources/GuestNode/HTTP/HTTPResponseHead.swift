@@ -125,11 +125,11 @@ struct HTTPResponseHead: Equatable, Sendable {
 
 /// Collects a head as it arrives.
 struct HTTPHeadCollector: Sendable {
-    private(set) var bytes: [UInt8] = []
+    var bytes: [UInt8] = []
     /// How many bytes may still come; empty lines before the head count, and so do the interim heads before this one.
-    private(set) var left: Int
+    var left: Int
     /// Bytes of the line under way, its carriage return not counted.
-    private var lineLength = 0
+    var lineLength = 0
 
     init(left: Int = HTTPResponseHead.byteLimit) { self.left = left }
 

@@ -9,13 +9,14 @@ import Virtio
 /// A NIC of the node.
 final class NodeInterface {
     let name: String
-    let id: InterfaceID
-    private let host: Host
-    private let driver: NetDriver
+    /// As the host calls it; another one after a move.
+    var id: InterfaceID
+    let host: Host
+    let driver: NetDriver
     /// When a driver that failed is started again.
-    private var retry: Instant?
-    private var lastTurn = Instant(nanoseconds: 0)
-    private var lastReset: Instant?
+    var retry: Instant?
+    var lastTurn = Instant(nanoseconds: 0)
+    var lastReset: Instant?
     /// Tells the node's owner that there is work.
     var onWork: (() -> Void)? {
         get { driver.onWork }

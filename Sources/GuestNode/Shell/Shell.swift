@@ -25,7 +25,7 @@ enum ShellStep: Equatable, Sendable {
 
 struct Shell: Sendable {
     /// The tool that runs, with the files it was given.
-    private struct Foreground {
+    struct Foreground {
         var name: String
         var tool: Tool
         var input: StandardInput
@@ -33,12 +33,12 @@ struct Shell: Sendable {
     }
 
     /// The exit status of the last command.
-    private(set) var status: Int32 = 0
+    var status: Int32 = 0
     /// The status that goes with a loss of what the last command wrote.
-    private(set) var lostWrite = ExitStatus.failure
-    private var script = Script(commands: [])
-    private var next = 0
-    private var foreground: Foreground?
+    var lostWrite = ExitStatus.failure
+    var script = Script(commands: [])
+    var next = 0
+    var foreground: Foreground?
 
     var isIdle: Bool { foreground == nil && next >= script.commands.count }
     var isToolRunning: Bool { foreground != nil }

@@ -7,7 +7,7 @@ import NetStack
 
 /// A curl under way.
 struct Curl: RunningTool {
-    private enum State: Sendable {
+    enum State: Sendable {
         case starting
         case resolving(QueryID)
         case connecting(TCPSocketID, since: Instant)
@@ -17,13 +17,13 @@ struct Curl: RunningTool {
         case over
     }
 
-    private let options: CurlOptions
-    private var state = State.starting
-    private var url: HTTPURL?
-    private var redirects = 0
-    private var started: Instant?
-    private var request: [UInt8] = []
-    private var response: CurlResponse
+    var options: CurlOptions
+    var state = State.starting
+    var url: HTTPURL?
+    var redirects = 0
+    var started: Instant?
+    var request: [UInt8] = []
+    var response: CurlResponse
 
     init(_ options: CurlOptions) {
         self.options = options

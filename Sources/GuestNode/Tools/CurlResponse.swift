@@ -6,21 +6,21 @@ import NetStack
 
 /// A response being received.
 struct CurlResponse: Sendable {
-    private enum Phase: Sendable {
+    enum Phase: Sendable {
         case head(HTTPHeadCollector)
         case body(BodyReader)
         case complete
     }
 
     private let options: CurlOptions
-    private var phase = Phase.head(HTTPHeadCollector())
-    private var head: HTTPResponseHead?
+    var phase = Phase.head(HTTPHeadCollector())
+    var head: HTTPResponseHead?
     /// Where `-o` and `-O` put the body.
-    private var path: String?
-    private var file: OpenFile?
-    private var hasBytes = false
+    var path: String?
+    var file: OpenFile?
+    var hasBytes = false
     /// Bytes of the body that is kept.
-    private(set) var tally: ByteTally
+    var tally: ByteTally
 
     init(_ options: CurlOptions) {
         self.options = options

@@ -5,7 +5,7 @@ import CNettle
 
 /// A SHA-256 over bytes that come in pieces.
 struct Digest: @unchecked Sendable {
-    private var context = sha256_ctx()
+    var context = sha256_ctx()
 
     init() { nettle_sha256_init(&context) }
 
@@ -25,8 +25,8 @@ struct Digest: @unchecked Sendable {
 
 /// How many bytes went one way and, when asked for, what they hash to.
 struct ByteTally: Sendable {
-    private(set) var count: UInt64 = 0
-    private var digest: Digest?
+    var count: UInt64 = 0
+    var digest: Digest?
 
     init(isHashed: Bool) { digest = isHashed ? Digest() : nil }
 

@@ -2,7 +2,7 @@
 // descriptors and errno stay with whoever implements the door.
 
 /// What a file is opened for.
-public enum FileUse: Sendable {
+public enum FileUse: Equatable, Sendable {
     /// It must be there.
     case read
     /// Created when missing, emptied when there.
@@ -45,6 +45,11 @@ public protocol FileDoor: AnyObject {
     func write(_ file: FileToken, _ bytes: UnsafeRawBufferPointer) throws(FileError) -> Int
     /// The token means nothing any more.
     func close(_ file: FileToken)
+    /// What another door would have to open to go on here; nil: unknown.
+    func place(of file: FileToken) -> MovedFile?
+    /// Opens what a node had open elsewhere and goes on at its offset; nothing is created or emptied. Which names are
+    /// opened for somebody who comes from elsewhere is the door's choice.
+    func reopen(_ file: MovedFile) throws(FileError) -> FileToken
 }
 
 /// A door behind which there is nothing: every name is refused.

@@ -6,7 +6,7 @@ import NetStack
 
 /// An nc under way, TCP.
 struct Netcat: RunningTool {
-    private enum State: Sendable {
+    enum State: Sendable {
         case starting
         case resolving(QueryID)
         case connecting(TCPSocketID, until: Instant?)
@@ -16,10 +16,10 @@ struct Netcat: RunningTool {
         case over
     }
 
-    private let options: NetcatOptions
-    private var state = State.starting
+    var options: NetcatOptions
+    var state = State.starting
     /// When bytes last moved.
-    private var lastMove = Instant(nanoseconds: 0)
+    var lastMove = Instant(nanoseconds: 0)
 
     init(_ options: NetcatOptions) { self.options = options }
 

@@ -6,21 +6,21 @@ import NetStack
 
 /// An nc under way, UDP.
 struct NetcatUDP: RunningTool {
-    private enum State: Equatable {
+    enum State: Equatable {
         case starting
         case resolving(QueryID)
         case open(UDPSocketID, peer: Endpoint?)
         case over
     }
 
-    private let options: NetcatOptions
-    private var state = State.starting
-    private var sent: ByteTally
-    private var received: ByteTally
-    private var lastMove = Instant(nanoseconds: 0)
+    var options: NetcatOptions
+    var state = State.starting
+    var sent: ByteTally
+    var received: ByteTally
+    var lastMove = Instant(nanoseconds: 0)
     /// A datagram that found the output queue full.
-    private var pending: [UInt8] = []
-    private var patternOffset: UInt64 = 0
+    var pending: [UInt8] = []
+    var patternOffset: UInt64 = 0
 
     static let datagramBytes = 1400
     private static let datagramsPerStep = 64

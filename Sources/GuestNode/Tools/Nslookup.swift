@@ -6,9 +6,9 @@ import NetStack
 
 /// A lookup under way.
 struct Nslookup: RunningTool {
-    private let name: String
-    private let server: IPAddress?
-    private var query: QueryID?
+    var name: String
+    var server: IPAddress?
+    var query: QueryID?
 
     init(_ arguments: [String]) throws(UsageError) {
         var operands: [String] = []
@@ -27,6 +27,8 @@ struct Nslookup: RunningTool {
             throw .badValue(option: "SERVER", value: operands[1], accepted: "an IPv4 address is accepted")
         }
     }
+
+    init(name: String, server: IPAddress?) { (self.name, self.server) = (name, server) }
 
     mutating func step(_ context: inout ToolContext, now: Instant) -> ToolStep {
         guard let query else {

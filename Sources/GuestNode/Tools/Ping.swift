@@ -52,21 +52,21 @@ extension OptionScanner {
 
 /// A ping under way.
 struct Ping: RunningTool {
-    private enum State: Equatable {
+    enum State: Equatable {
         case starting
         case resolving(QueryID)
         case pinging(EchoID)
         case over
     }
 
-    private let options: PingOptions
-    private var state = State.starting
-    private var tally = PingTally()
-    private var address = IPAddress.any
-    private var started = Instant(nanoseconds: 0)
-    private var nextRequest = Instant(nanoseconds: 0)
-    private var lastRequest = Instant(nanoseconds: 0)
-    private var lastEvent = Instant(nanoseconds: 0)
+    var options: PingOptions
+    var state = State.starting
+    var tally = PingTally()
+    var address = IPAddress.any
+    var started = Instant(nanoseconds: 0)
+    var nextRequest = Instant(nanoseconds: 0)
+    var lastRequest = Instant(nanoseconds: 0)
+    var lastEvent = Instant(nanoseconds: 0)
 
     init(_ options: PingOptions) { self.options = options }
 

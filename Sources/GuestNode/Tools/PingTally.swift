@@ -4,17 +4,17 @@ import Bytes
 
 /// Counts and times of one ping.
 struct PingTally: Equatable, Sendable {
-    private(set) var transmitted = 0
-    private(set) var received = 0
-    private(set) var duplicates = 0
-    private(set) var damaged = 0
-    private(set) var errors = 0
-    private(set) var slowest = Interval.zero
-    private var fastest = Interval(nanoseconds: .max)
+    var transmitted = 0
+    var received = 0
+    var duplicates = 0
+    var damaged = 0
+    var errors = 0
+    var slowest = Interval.zero
+    var fastest = Interval(nanoseconds: .max)
     /// Sums in microseconds; they saturate instead of wrapping.
-    private var sum: Int64 = 0
-    private var sumOfSquares: Int64 = 0
-    private var measured: Int64 = 0
+    var sum: Int64 = 0
+    var sumOfSquares: Int64 = 0
+    var measured: Int64 = 0
 
     /// Requests that neither an answer nor an error has come for.
     var outstanding: Int { max(0, transmitted - received - errors) }

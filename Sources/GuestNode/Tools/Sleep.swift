@@ -4,8 +4,8 @@ import Bytes
 
 /// A sleep under way.
 struct Sleep: RunningTool {
-    private let length: Interval
-    private var end: Instant?
+    var length: Interval
+    var end: Instant?
 
     init(_ arguments: [String]) throws(UsageError) {
         guard !arguments.isEmpty else { throw .missingOperand("SECONDS") }
@@ -18,6 +18,8 @@ struct Sleep: RunningTool {
         }
         length = sum
     }
+
+    init(length: Interval) { self.length = length }
 
     mutating func step(_ context: inout ToolContext, now: Instant) -> ToolStep {
         let end = self.end ?? now + length

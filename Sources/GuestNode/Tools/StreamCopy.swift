@@ -26,13 +26,13 @@ struct StreamCopy: Sendable {
         case broken(FileError)
     }
 
-    let socket: TCPSocketID
-    private var source: StreamSource
-    private let closesWithoutInput: Bool
-    private(set) var sent: ByteTally
-    private(set) var received: ByteTally
-    private var isInputOver = false
-    private var isOutputOver = false
+    var socket: TCPSocketID
+    var source: StreamSource
+    var closesWithoutInput: Bool
+    var sent: ByteTally
+    var received: ByteTally
+    var isInputOver = false
+    var isOutputOver = false
 
     /// Bytes a step moves each way at most.
     static let bytesPerStep = 1 << 20

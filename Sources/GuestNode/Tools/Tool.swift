@@ -16,10 +16,22 @@ enum ToolStep: Equatable, Sendable {
 
 /// A tool that takes more than one step.
 protocol RunningTool: Sendable {
+    /// What the section of its state is called; two tools have two names.
+    static var kind: String { get }
+    /// What `code` writes. Whoever changes its bytes adds one.
+    static var version: UInt16 { get }
+    /// What `code` fills in.
+    static var blank: Self { get }
+    /// Writes everything down between two steps, or takes it up; the files that it has open by the mover's door.
+    mutating func code(_ coder: inout StateCoder, _ files: FileMover) throws(StateError)
     /// Does what can be done now, a bounded amount of it.
     mutating func step(_ context: inout ToolContext, now: Instant) -> ToolStep
     /// Ctrl-C: says what is to be said, gives sockets back, returns the exit status.
     mutating func interrupt(_ context: inout ToolContext, now: Instant) -> Int32
+}
+
+extension RunningTool {
+    static var version: UInt16 { 1 }
 }
 
 /// Exit statuses that the shell itself gives (POSIX XCU 2.8.2).

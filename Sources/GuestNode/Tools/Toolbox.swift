@@ -1,5 +1,5 @@
 // Every tool by its name: how it is started, what help says about it. Adding a tool is one entry
-// here and one case of `Tool`.
+// here, one case of `Tool`, and its blank in Tool+State.
 
 import Bytes
 import NetStack

@@ -7,7 +7,7 @@ import Linux
 /// Files relative to the directory netemu was started in.
 final class HostFiles: FileDoor {
     private var files: [FileToken: SharedDescriptor] = [:]
-    private var names: [FileToken: String] = [:]
+    private var names: [FileToken: (path: String, use: FileUse)] = [:]
 
     func open(_ path: String, for use: FileUse) throws(FileError) -> FileToken {
         let file: SharedDescriptor
@@ -26,7 +26,7 @@ final class HostFiles: FileDoor {
         }
         let token = FileToken(rawValue: raw)
         files[token] = file
-        names[token] = path
+        names[token] = (path, use)
         return token
     }
 
@@ -54,13 +54,20 @@ final class HostFiles: FileDoor {
         names[file] = nil
     }
 
+    /// Where a file stands, for another netemu. This one opens nothing for a node that comes from elsewhere.
+    func place(of file: FileToken) -> MovedFile? {
+        guard let name = names[file] else { return nil }
+        let offset = lseek(file.rawValue, 0, SEEK_CUR)
+        return offset < 0 ? nil : MovedFile(path: name.path, use: name.use, offset: UInt64(offset))
+    }
+
     private func counted(_ file: FileToken, _ call: () -> Int) throws(FileError) -> Int {
         guard files[file] != nil else { throw FileError(path: "file \(file.rawValue)", reason: "not open") }
         while true {
             let count = call()
             if count >= 0 { return count }
             if errno != EINTR {
-                throw FileError(path: names[file] ?? "", reason: String(cString: strerror(errno)))
+                throw FileError(path: names[file]?.path ?? "", reason: String(cString: strerror(errno)))
             }
         }
     }
