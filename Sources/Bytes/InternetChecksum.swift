@@ -75,47 +75,43 @@ public struct InternetChecksum: Equatable, Sendable {
         return UInt16(truncatingIfNeeded: sum)
     }
 
-    /// Sums 16 bytes a step, each word split into its halves so that no carry is lost: the four accumulators together
-    /// overflow after 2³⁰ steps (16 GiB). Scalars on purpose: the optimiser makes vectors of them, and a debug build
-    /// stays ten times faster than with SIMD types.
+    /// Sums 8 bytes a step: the words modulo 2⁶⁴, and their upper halves. Scalars on purpose: the optimiser makes vectors
+    /// of them, and a debug build stays ten times faster than with SIMD types.
     private static func sum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         guard let base = bytes.baseAddress else { return 0 }
-        var (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var (words, uppers): (UInt64, UInt64) = (0, 0)
         var offset = 0
-        let whole = bytes.count & ~15
+        let whole = bytes.count & ~7
         while offset < whole {
-            let first = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            let second = base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)
-            a &+= first & 0xffff_ffff
-            b &+= first &>> 32
-            c &+= second & 0xffff_ffff
-            d &+= second &>> 32
-            offset &+= 16
+            let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            words &+= word
+            uppers &+= word &>> 32
+            offset &+= 8
         }
-        return a &+ b &+ c &+ d &+ tail(base + offset, bytes.count &- offset)
+        return halves(words, uppers) &+ tail(base + offset, bytes.count &- offset)
     }
 
     private static func copySum(_ bytes: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) -> UInt64 {
         guard let base = bytes.baseAddress, let target = room.baseAddress else { return 0 }
-        var (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var (words, uppers): (UInt64, UInt64) = (0, 0)
         var offset = 0
-        let whole = bytes.count & ~15
+        let whole = bytes.count & ~7
         while offset < whole {
-            let first = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            let second = base.loadUnaligned(fromByteOffset: offset &+ 8, as: UInt64.self)
-            target.storeBytes(of: first, toByteOffset: offset, as: UInt64.self)
-            target.storeBytes(of: second, toByteOffset: offset &+ 8, as: UInt64.self)
-            a &+= first & 0xffff_ffff
-            b &+= first &>> 32
-            c &+= second & 0xffff_ffff
-            d &+= second &>> 32
-            offset &+= 16
+            let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            target.storeBytes(of: word, toByteOffset: offset, as: UInt64.self)
+            words &+= word
+            uppers &+= word &>> 32
+            offset &+= 8
         }
         // The rest is copied first and summed from the copy: the source may change meanwhile.
         let rest = bytes.count &- offset
         (target + offset).copyMemory(from: base + offset, byteCount: rest)
-        return a &+ b &+ c &+ d &+ tail(UnsafeRawPointer(target) + offset, rest)
+        return halves(words, uppers) &+ tail(UnsafeRawPointer(target) + offset, rest)
     }
+
+    /// The sum of both halves of all words. That of the lower ones is what is left of the words' sum without the upper
+    /// ones, modulo 2⁶⁴ as they are: exact for 2³¹ words (16 GiB).
+    private static func halves(_ words: UInt64, _ uppers: UInt64) -> UInt64 { words &- uppers &<< 32 &+ uppers }
 
     /// What is left of a step; an odd last byte is padded with zero (RFC 1071, 1).
     private static func tail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
