@@ -82,6 +82,13 @@ struct MemoryOptionTests {
                 "invalid value of maxmem: maximum memory size (0x1000000) must be at least the initial memory size (0x8000000)"
             ),
             ("-m 128M,slots=2", "slots specified but no max-size"),
+            ("-m 128M,maxmem=1G,slots=-1", "unsupported amount of memory slots: 18446744073709551615"),
+            ("-m 128M,maxmem=1G -m slots=257", "unsupported amount of memory slots: 257"),
+            (
+                "-m 64M,maxmem=1G -m 2G",
+                "invalid value of maxmem: maximum memory size (0x40000000) must be at least the initial memory size "
+                    + "(0x80000000)"
+            ),
             (
                 "-m 128M,maxmem=128M,slots=2",
                 "invalid value of maxmem: memory slots were specified but maximum memory size (0x8000000) is equal to "
@@ -102,10 +109,11 @@ struct MemoryOptionTests {
     }
 
     @Test(
-        "-m takes what C's strtod takes",
+        "-m takes what C's strtod takes; several are one list",
         arguments: [
             ("-m .5G", 512), ("-m +64M", 64), ("-m 128M,maxmem=1G", 128), ("-m size=128M,size=64M", 64),
-            ("-m 64M,slots=2,maxmem=1G", 64), ("-m 64.0M", 64),
+            ("-m 64M,slots=2,maxmem=1G", 64), ("-m 64M,slots=2 -m 32M,maxmem=1G", 32), ("-m 1 -m 64", 64),
+            ("-m 0x4000000 -m .25G", 256), ("-m 64 -m slots=0", 64), ("-m 64.0M", 64),
         ] as [(String, UInt64)])
     func sizes(_ line: String, _ megabytes: UInt64) throws {
         #expect(try CommandLineTests.build("-nic none " + line).memory.size == megabytes << 20)

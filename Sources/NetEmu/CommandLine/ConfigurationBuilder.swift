@@ -88,7 +88,7 @@ public struct ConfigurationBuilder {
                     try option.row.amends?(option, &parsed)
                     let one = try parse(option)
                     if let id = one.id { try claim(id, of: option, &seen) }
-                    parsed.append(one)
+                    parsed.append(merged(one, &parsed))
                 } catch {
                     if SetOption.isConsequence(option, of: obstacles) { continue }
                     obstacles.miss(idsIn: option.value)
@@ -105,6 +105,15 @@ public struct ConfigurationBuilder {
                 < ($1.element.option.row.phase, rank($1.element), $1.offset)
         }
         return ordered.map(\.element)
+    }
+
+    /// With what was typed of it before, which takes effect no more; the last of a key counts.
+    private func merged(_ one: ParsedOption, _ parsed: inout [ParsedOption]) -> ParsedOption {
+        let row = one.option.row
+        guard row.isMerged, let place = parsed.firstIndex(where: { $0.option.row.name == row.name }) else { return one }
+        var whole = one
+        whole.list = KeyValueList(pairs: parsed.remove(at: place).list.pairs + one.list.pairs)
+        return whole
     }
 
     /// False when a warning was all there is to say.

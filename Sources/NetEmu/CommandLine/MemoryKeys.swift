@@ -1,18 +1,22 @@
 // -m, -numa and -machine as options: their keys and forms.
 
 extension OptionRow {
-    static let memory = OptionRow(
-        "m", "[size=]SIZE", "guest memory, in MiB without a suffix (default 128M)", phase: .memory,
-        reads: .list(
-            ListGrammar(
-                implied: "size", keys: MemoryKeys.memory,
-                check: { list throws(OptionError) in
-                    let values = try MemoryKeys.memory.read(list)
-                    for key in ["size", "maxmem"] {
-                        if let text = values.string(key) { _ = try Value.size(text, key: key) }
-                    }
-                }))
-    ) { builder, parsed throws(OptionError) in try builder.setMemory(parsed) }
+    static let memory = {
+        var row = OptionRow(
+            "m", "[size=]SIZE", "guest memory, in MiB without a suffix (default 128M)", phase: .memory,
+            reads: .list(
+                ListGrammar(
+                    implied: "size", keys: MemoryKeys.memory,
+                    check: { list throws(OptionError) in
+                        let values = try MemoryKeys.memory.read(list)
+                        for key in ["size", "maxmem"] {
+                            if let text = values.string(key) { _ = try Value.size(text, key: key) }
+                        }
+                    }))
+        ) { builder, parsed throws(OptionError) in try builder.setMemory(parsed) }
+        row.isMerged = true
+        return row
+    }()
 
     static let numa = OptionRow(
         "numa", "node,memdev=ID", "use that object; the sizes must agree with -m", phase: .machine,
@@ -42,7 +46,7 @@ enum MemoryKeys {
         title: "memory",
         rows: [
             KeyRow("size", .string, "guest memory"),
-            .ignored("slots", .unsigned, noHotPlug, usual: "0"), .ignored("maxmem", .string, noHotPlug),
+            .ignored("slots", .number, noHotPlug, usual: "0"), .ignored("maxmem", .string, noHotPlug),
         ])
     static let numaNode = KeyTable(
         title: "node",

@@ -69,6 +69,9 @@ extension ConfigurationBuilder {
         configuration.memory.size = size
     }
 
+    /// Slots of q35.
+    private static let slots: ClosedRange<Int64> = 0...256
+
     /// slots= and maxmem=: nothing grows, but what cannot be is told.
     private func checkGrowth(_ values: CheckedValues) throws(OptionError) {
         let slots = values.integer("slots") ?? 0
@@ -90,6 +93,9 @@ extension ConfigurationBuilder {
                 at: "",
                 "invalid value of maxmem: memory slots were specified but maximum memory size (\(Self.hex(most))) is "
                     + "equal to the initial memory size (\(Self.hex(size)))")
+        }
+        guard Self.slots.contains(slots) else {
+            throw OptionError(at: "", "unsupported amount of memory slots: \(UInt64(bitPattern: slots))")
         }
     }
 

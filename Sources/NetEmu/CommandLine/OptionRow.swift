@@ -56,6 +56,8 @@ public struct OptionRow: Sendable {
     var exception: (@Sendable (ScannedOption) -> OptionMeaning?)?
     /// What it does to options in front of it, before any takes effect; nil for nothing.
     var amends: Amendment?
+    /// However often it is typed, it is one list: QEMU merges them.
+    var isMerged = false
 
     /// An option that is carried out.
     /// - Parameter argument: what stands for the value in help; nil when the option takes none.

@@ -9,20 +9,19 @@ final class HubPortNetdev: Netdev {
     private let hub: Hub
     private let port: HubPort
     private let link: FrameLink
-    private let hubID: Int32
     var onEvent: ((NetdevEvent) -> Void)?
     private(set) var isGone = false
 
     /// - Parameter link: of the back-end that hangs on the port; nil for a card that is to come.
-    init(_ hubID: Int32, _ hub: Hub, behind link: FrameLink?, on reactor: Reactor) {
+    init(_ hub: Hub, behind link: FrameLink?, on reactor: Reactor) {
         self.hub = hub
-        self.hubID = hubID
         let own = link ?? FrameLink(on: reactor)
         self.link = own
         port = hub.addPort(on: own, at: link == nil ? .netdev : .card)
     }
 
-    var info: String { "hubid=\(hubID)" }
+    /// The hub that it is of stands above it.
+    let info = ""
     var door: NetdevDoor { .frames(link) }
     /// What came while too much waited for this port's link, and what came back to the hub through a ring of hubs.
     var drops: [(reason: String, frames: UInt64)] { [("slow", port.dropped), ("looped", hub.looped)] }

@@ -95,7 +95,7 @@ final class Network {
         hubs[number] = hub
         var link: FrameLink?
         if let peer = client.peer, case .frames(let own)? = netdevs[peer]?.door { link = own }
-        let port = HubPortNetdev(number, hub, behind: link, on: site.reactor)
+        let port = HubPortNetdev(hub, behind: link, on: site.reactor)
         netdevs[client.id] = port
         return port
     }

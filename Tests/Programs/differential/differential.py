@@ -245,6 +245,11 @@ INTENDED = [
     ("QEMU takes a negative size for a large one", lambda q, n: '"size":-1' in n[1] and "expects uint64" in n[1]),
     ("hints of netemu", lambda q, n: q[:2] == n[:2] and [l for l in n[2] if not is_hint(l)] == q[2]),
     ("QEMU looks for the board's bus first", lambda q, n: "No 'PCI' bus found" in q[1] or "does not support hotplugging" in "".join(q[2])),
+    ("a key with a bracket is told first", lambda q, n: q[0] == 1 and re.search(r"'[^']*[][][^']*' is unexpected$", n[1])),
+    ("of several unknown keys the first typed is told", lambda q, n: "Invalid parameter '" in n[1]
+     and n[1].split("Invalid parameter '")[0] == q[1].split("Invalid parameter '")[0] and q[1] != n[1]),
+    ("cards have no ROM", lambda q, n: "is too large for ROM size" in q[1]),
+    ("QEMU refuses it for a card that is not there", lambda q, n: "can't apply global virtio-pci." in q[1]),
     ("JSON errors of a broken line have no second place", lambda q, n: "JSON parse error" in q[1] and "JSON parse error" in n[1]
      and q[1].split(": JSON")[1] == n[1].split(": JSON")[1] and "stray" in q[1]),
 ]
