@@ -81,7 +81,7 @@ struct BadInputTests {
             let netemu = try ground.namespace.start(
                 [
                     "unshare", "-m", "sh", "-c",
-                    "mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && exec \"$@\"", "sh", program,
+                    "mount --rbind /tmp /tmp && mount -o remount,bind,ro /tmp && exec \"$@\"", "sh", program,
                     "-nic", "passt,vhost-user=on,path=\(ground.passt)",
                 ], environment: ["XDG_RUNTIME_DIR": "/proc/nowhere", "TMPDIR": "/proc/nowhere"])
             #expect(try netemu.wait(seconds: 10) == .exited(1), "\(netemu.transcript)")

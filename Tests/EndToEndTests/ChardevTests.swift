@@ -173,7 +173,7 @@ struct ChardevTests {
             let typist = try UnixClient(port: port)
             for _ in 0..<256 { typist.write(String(repeating: "a", count: 4096)) }
             #expect(try Self.answer(client, "info status") == ["VM status: running"])
-            _ = try typist.ask("\r\ninfo version", until: "\n0.1.0\n(netemu) ")
+            _ = try typist.ask("\r\ninfo version", until: "\n0.1.0\n(netemu) ", seconds: 60)
             #expect(typist.text.utf8.count < 20_000)
             try Self.end(child)
         }

@@ -44,13 +44,13 @@ struct FloodTests {
         /// The kernel's own connections, one after the other; each gets all that the node sends.
         func greet(_ count: Int) throws {
             let honest = try Self.end(["greet", "\(count)", "\(Self.size)"], ground)
-            #expect(try honest.wait(seconds: 120) == .exited(0), "\(honest.transcript)\n\(kernel.transcript)")
+            #expect(try honest.wait(seconds: 300) == .exited(0), "\(honest.transcript)\n\(kernel.transcript)")
         }
 
         /// Waits until the strangers have sent what they were to send, and more for as long as this took.
         func endFlood() throws {
             strangers.closeInput()
-            #expect(try strangers.wait(seconds: 120) == .exited(0), "\(strangers.transcript)")
+            #expect(try strangers.wait(seconds: 300) == .exited(0), "\(strangers.transcript)")
         }
 
         /// Memory of netemu's own (not the guest's, which is a file), in KiB.

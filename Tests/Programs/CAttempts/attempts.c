@@ -44,8 +44,9 @@ static struct iovec remote = {room, sizeof room};
 
 static int trace(pid_t p) { return code(ptrace(PTRACE_ATTACH, p, NULL, NULL)); }
 static int seize(pid_t p) { return code(ptrace(PTRACE_SEIZE, p, NULL, NULL)); }
-static int read_memory(pid_t p) { return code(syscall(SYS_process_vm_readv, p, &local, 1, &remote, 1, 0)); }
-static int write_memory(pid_t p) { return code(syscall(SYS_process_vm_writev, p, &local, 1, &remote, 1, 0)); }
+// The flags are a long, and lie on the stack: an int would leave its upper half to chance.
+static int read_memory(pid_t p) { return code(syscall(SYS_process_vm_readv, p, &local, 1L, &remote, 1L, 0L)); }
+static int write_memory(pid_t p) { return code(syscall(SYS_process_vm_writev, p, &local, 1L, &remote, 1L, 0L)); }
 static int pidfd(pid_t p) { return code(syscall(SYS_pidfd_open, p, 0)); }
 static int take_descriptor(pid_t p) { (void)p; return code(syscall(SYS_pidfd_getfd, 0, 0, 0)); }
 static int compare(pid_t p) { return code(syscall(SYS_kcmp, getpid(), p, KCMP_VM, 0, 0)); }

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import time
 
 KERNEL, NODE = "192.0.2.1", "192.0.2.2"
@@ -140,6 +141,11 @@ def syn(choice):
     return ethernet_ipv4(bytes.fromhex("020000000099"), NODE_MAC, socket.IPPROTO_TCP, source, target, segment)
 
 
+def unread(wire):
+    """Bytes that the other end has not read yet."""
+    return struct.unpack("i", fcntl.ioctl(wire, termios.TIOCOUTQ, bytes(4)))[0]
+
+
 def strangers(path, count):
     wire = connect(path)
     choice = random.Random(1)
@@ -148,7 +154,10 @@ def strangers(path, count):
     while sent < count or not select.select([sys.stdin], [], [], 0)[0]:
         wire.sendall(b"".join(framed(syn(choice)) for _ in range(64)))
         sent += 64
-        # A hub gives every frame to everybody: what the kernel's end could not take would be lost, its own included.
+        # A hub gives every frame to everybody: what the kernel's end could not take would be lost, its own included. So
+        # no more is sent than is read, and there is a pause.
+        while unread(wire):
+            time.sleep(0.001)
         time.sleep(0.01)
     print(f"sent {sent} SYNs", flush=True)
 
