@@ -53,6 +53,7 @@ let rooms: [Target] = [
     room("VhostUser", imports: ["Virtio", "Bytes", "Linux"]),
     room("PasstLauncher", imports: ["Linux"]),
     room("RepairHelper", imports: ["Linux", "Bytes"]),
+    room("Migration", imports: ["Bytes", "Linux"]),
     room("Netdevs", imports: ["Link", "Linux", "CLinux"]),
     room("GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "CNettle"]),
     room(
@@ -70,6 +71,7 @@ let examples: [Target] = [
     example("rings-in-process", imports: ["Virtio", "Link"]),
     example("vhost-user-features", imports: ["VhostUser", "Virtio", "Linux"]),
     example("driver-on-passt", imports: ["VhostUser", "Virtio", "NetStack", "Link", "Linux", "Bytes"]),
+    example("move-a-counter", imports: ["Migration", "Bytes", "Linux"]),
     example("supervised-passt", imports: ["PasstLauncher", "Linux"]),
     .executableTarget(
         name: "move-connection", dependencies: ["RepairHelper", "Linux", "CLinux"], path: "Examples/move-connection",
@@ -128,6 +130,7 @@ let testing: [Target] = [
     tests(of: "Linux", imports: ["CLinux", "Bytes", "TestSupport"]),
     tests(of: "Virtio", imports: ["Link", "Bytes", "Linux", "TestSupport"]),
     tests(of: "VhostUser", imports: ["Virtio", "Link", "Bytes", "Linux", "CLinux", "TestSupport"]),
+    tests(of: "Migration", imports: ["Bytes", "Linux"]),
     tests(of: "PasstLauncher", imports: ["Linux", "CLinux", "TestSupport"]),
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
     tests(of: "NetEmu", imports: ["Bytes", "Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
@@ -168,6 +171,7 @@ let package = Package(
         .library(name: "NetStack", targets: ["NetStack"]),
         .library(name: "Virtio", targets: ["Virtio"]),
         .library(name: "VhostUser", targets: ["VhostUser"]),
+        .library(name: "Migration", targets: ["Migration"]),
         .library(name: "PasstLauncher", targets: ["PasstLauncher"]),
         .library(name: "RepairHelper", targets: ["RepairHelper"]),
     ],

@@ -23,7 +23,7 @@ struct ExampleTests {
         "no example is longer than 110 lines",
         arguments: [
             "driver-on-passt", "two-hosts", "rings-in-process", "supervised-passt", "hub-and-capture",
-            "reactor-and-child", "vhost-user-features", "move-connection",
+            "reactor-and-child", "vhost-user-features", "move-connection", "move-a-counter",
         ])
     func short(name: String) {
         #expect((1...110).contains(lines(name)), "\(name): \(lines(name))")
@@ -52,6 +52,16 @@ struct ExampleTests {
     func hub() throws {
         let (status, child) = try run("hub-and-capture")
         #expect(status == .exited(0) && child.errors == "heard on each link: 0 3 3\n", "\(child.transcript)")
+    }
+
+    @Test("a machine that counts moves from one end of a connection to the other and goes on where it stood")
+    func counter() throws {
+        let (status, child) = try run("move-a-counter")
+        #expect(status == .exited(0), "\(child.transcript)")
+        let lines = child.output.split(separator: "\n")
+        #expect(lines.first == "name: a counter" && lines.contains("it runs there"), "\(child.transcript)")
+        let numbers = (lines.last ?? "").split { !$0.isNumber }.compactMap { Int($0) }
+        #expect(numbers.count == 3 && numbers[0] >= 1000 && numbers[1] == numbers[0] + 1000, "\(child.transcript)")
     }
 
     @Test("a child, a moving timer and the end of both in one loop")

@@ -1,0 +1,69 @@
+// A memory file as pages: both doors to guest memory that lies in one piece, and the marks of who writes it.
+
+import Glibc
+import Linux
+
+/// The pages of one memory file, with a dirty log for those who write it in this process.
+public final class MemoryPages: PageSource, PageSink {
+    private static let pageSize = MigrationLimits.pageSize
+    // lseek(2); Glibc has them for _GNU_SOURCE only.
+    private static let seekData: CInt = 3
+    private static let seekHole: CInt = 4
+    private let memory: SharedMemory
+    private var dirty: PageSet
+    /// `mark` remembers; off, it costs a look.
+    public var isTracking = false
+
+    /// The whole file; a rest that is no whole page is left out.
+    public init(_ memory: SharedMemory) {
+        self.memory = memory
+        dirty = PageSet(pageCount: memory.size / Self.pageSize)
+    }
+
+    /// Whole pages of the file.
+    public var pageCount: Int { dirty.pageCount }
+
+    /// `count` bytes from `offset` on were written. What lies outside of the memory is left out.
+    public func mark(offset: Int, count: Int) {
+        guard isTracking, count > 0, offset >= 0, offset < memory.size else { return }
+        let last = offset + (min(count, memory.size - offset) - 1)
+        dirty.insert(offset / Self.pageSize..<last / Self.pageSize + 1)
+    }
+
+    /// Holes of the file are left out (lseek(2), SEEK_DATA): a page that nobody ever touched costs nothing.
+    public func populated(into pages: inout PageSet) {
+        let fd = memory.descriptor.raw
+        var at = lseek(fd, 0, Self.seekData)
+        while at >= 0, at < memory.size {
+            let end = lseek(fd, at, Self.seekHole)
+            guard end > at else { break }
+            pages.insert(at / Self.pageSize..<(end + Self.pageSize - 1) / Self.pageSize)
+            at = lseek(fd, end, Self.seekData)
+        }
+        // ENXIO: no data behind the last hole. Whoever knows no holes has data everywhere.
+        if at < 0, errno != ENXIO { pages.insert(0..<pageCount) }
+    }
+
+    /// What was marked since the last call.
+    public func takeDirty(into pages: inout PageSet) { pages.takeAll(of: &dirty) }
+
+    /// All of `pages`, in the mapping.
+    public func bytes(of pages: Range<Int>) -> UnsafeRawBufferPointer {
+        let pages = pages.clamped(to: 0..<pageCount)
+        return UnsafeRawBufferPointer(
+            rebasing: memory.bytes[pages.lowerBound * Self.pageSize..<pages.upperBound * Self.pageSize])
+    }
+
+    /// Copies into the mapping.
+    public func write(_ bytes: UnsafeRawBufferPointer, at page: Int) {
+        guard page >= 0, page < pageCount, bytes.count <= memory.size - page * Self.pageSize else { return }
+        UnsafeMutableRawBufferPointer(rebasing: memory.bytes[(page * Self.pageSize)...]).copyMemory(from: bytes)
+    }
+
+    /// Clears in the mapping.
+    public func zero(_ pages: Range<Int>) {
+        let pages = pages.clamped(to: 0..<pageCount)
+        guard !pages.isEmpty else { return }
+        memset(memory.base + pages.lowerBound * Self.pageSize, 0, pages.count * Self.pageSize)
+    }
+}

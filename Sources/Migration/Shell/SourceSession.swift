@@ -1,0 +1,160 @@
+// A source on a loop: moves bytes between the machine and its channel, keeps its time, hands its actions to the owner at
+// the end of a turn.
+
+import Bytes
+import Linux
+
+/// A migration that goes out.
+public final class SourceSession {
+    // Bytes of one turn: others want theirs while the guest runs.
+    private static let bytesWhileRunning = 1 << 20
+    private static let bytesWhileStill = 16 << 20
+
+    /// The machine. Tell it things through `tell`.
+    public let source: MigrationSource
+    private let reactor: Reactor
+    private let child: MigrationChild?
+    private var io: ChannelIO?
+    private var alarm: Alarm?
+    private let onAction: (MigrationSource.Action) -> Void
+    private let drain: Interval
+    private var closeBy: Instant?
+    private var isPumpDue = false
+    /// A completed snapshot waits for its program's end.
+    private var withheld: MigrationSource.Action?
+
+    /// - Parameters:
+    ///   - source: the machine, which nobody else drives.
+    ///   - channel: its connection.
+    ///   - reactor: the loop of this thread.
+    ///   - patience: how long the last words may take.
+    ///   - onAction: called at the end of a turn with what the owner is to do.
+    public init(
+        _ source: MigrationSource, over channel: MigrationChannel, on reactor: Reactor,
+        patience: MigrationPatience = MigrationPatience(), onAction: @escaping (MigrationSource.Action) -> Void
+    ) throws(SystemError) {
+        self.source = source
+        self.reactor = reactor
+        self.onAction = onAction
+        child = channel.child
+        drain = patience.drain
+        io = try ChannelIO(channel, on: reactor) { [weak self] in self?.pump() }
+        alarm = Alarm(on: reactor) { [weak self] in self?.pump() }
+        child?.onEnd = { [weak self] in self?.pumpSoon() }
+    }
+
+    /// Begins.
+    public func start() { tell { source, now in source.start(now: now) } }
+
+    /// Calls the machine; what follows from that happens at the end of this turn.
+    public func tell(_ body: (MigrationSource, Instant) -> Void) {
+        body(source, now)
+        pumpSoon()
+    }
+
+    /// Where it stands.
+    public var status: MigrationStatus { source.status(now: now) }
+
+    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    private func pumpSoon() {
+        guard !isPumpDue else { return }
+        isPumpDue = true
+        reactor.atEndOfTurn { [weak self] in
+            self?.isPumpDue = false
+            self?.pump()
+        }
+    }
+
+    private func pump() {
+        guard source.phase != .idle else { return }
+        // Who was stopped for a while looks first at what came meanwhile.
+        read()
+        write()
+        source.advance(to: now)
+        if source.isOver { write() }
+        finishIfOver()
+        alarm?.set((source.nextDeadline ?? closeBy)?.nanoseconds)
+        releaseWithheld()
+        for action in source.takeActions() { tellOwner(action) }
+    }
+
+    // MARK: bytes
+
+    private func read() {
+        guard let io, io.hasInput else {
+            if !source.isOver { source.inputEnded(now: now) }
+            return
+        }
+        while !source.isOver {
+            switch io.read(into: source.inputRoom) {
+            case .bytes(let count): source.received(count, now: now)
+            case .blocked: return
+            case .ended:
+                io.closeInput()
+                return source.inputEnded(now: now)
+            case .failed(let error):
+                io.closeInput()
+                return inputFailed(error)
+            }
+        }
+        io.closeInput()
+    }
+
+    /// A reset is the other end's end.
+    private func inputFailed(_ error: SystemError) {
+        if source.isSnapshot { return }
+        source.connectionFailed(error, now: now)
+    }
+
+    private func write() {
+        guard let io, io.hasOutput else { return }
+        var budget = source.phase == .rounds ? Self.bytesWhileRunning : Self.bytesWhileStill
+        while budget > 0 {
+            let bytes = source.output(now: now)
+            guard !bytes.isEmpty else { return io.wantOutput(false) }
+            switch io.write(bytes) {
+            case .bytes(let count):
+                source.wrote(count, now: now)
+                budget -= count
+            case .blocked: return io.wantOutput(true)
+            case .ended: return
+            case .failed(let error): return outputFailed(error, io)
+            }
+        }
+        io.wantOutput(true)
+    }
+
+    /// What the other end said before it went is worth more than that it went.
+    private func outputFailed(_ error: SystemError, _ io: ChannelIO) {
+        io.closeOutput()
+        read()
+        source.connectionFailed(error, now: now)
+    }
+
+    // MARK: the end
+
+    private func finishIfOver() {
+        guard source.isOver, io != nil else { return }
+        let limit = closeBy ?? now + drain
+        closeBy = limit
+        guard source.output(now: now).isEmpty || now >= limit || io?.hasOutput == false else { return }
+        io?.close()
+        io = nil
+        closeBy = nil
+    }
+
+    /// A snapshot that a program takes is whole when that has ended well.
+    private func tellOwner(_ action: MigrationSource.Action) {
+        guard case .ended(.completed) = action, source.isSnapshot, child != nil else { return onAction(action) }
+        withheld = action
+        releaseWithheld()
+    }
+
+    private func releaseWithheld() {
+        guard let action = withheld, let end = child?.end else { return }
+        withheld = nil
+        guard end != .exited(0) else { return onAction(action) }
+        onAction(.ended(.uncertain(.owner("the command \(end)"), arrived: [])))
+    }
+}
