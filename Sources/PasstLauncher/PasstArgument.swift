@@ -39,6 +39,11 @@ enum PasstArgument {
         migrate-exit migrate-no-linger stats= conf-path= chroot-fallback
         """
 
+    /// Options whose value is the name of a file, which is whoever's who typed it.
+    private static let files: [(name: String, letter: Character?)] = [
+        ("log-file", "l"), ("pcap", "p"), ("conf-path", "c"),
+    ]
+
     /// Letters that take a value; the rest of their word, or the next word.
     private static let valueLetters = Set("lscFIpPmanMgioDSHtuTU")
 
@@ -68,9 +73,42 @@ enum PasstArgument {
         return nil
     }
 
+    /// `words`, with each relative name of a file as seen from `directory`: passt itself runs elsewhere.
+    static func resolved(_ words: [String], in directory: String) -> [String] {
+        var result: [String] = []
+        var index = 0
+        while index < words.count {
+            let word = words[index]
+            index += 1
+            let reading = word.hasPrefix("--") ? readLong(word) : readShort(word)
+            guard reading.namesFile else {
+                result.append(word)
+                if reading.wantsNextWord, index < words.count { result.append(words[index]) }
+                index += reading.wantsNextWord ? 1 : 0
+                continue
+            }
+            guard reading.wantsNextWord else {
+                let value = String(word.dropFirst(reading.option.count))
+                result.append(reading.option + whole(value, directory))
+                continue
+            }
+            result.append(word)
+            if index < words.count { result.append(whole(words[index], directory)) }
+            index += 1
+        }
+        return result
+    }
+
+    private static func whole(_ path: String, _ directory: String) -> String {
+        path.isEmpty || path.utf8.first == UInt8(ascii: "/") ? path : "\(directory)/\(path)"
+    }
+
     private struct Reading {
         var reason: String?
         var wantsNextWord = false
+        /// Its value is the name of a file; without a word of its own it stands behind `option`.
+        var namesFile = false
+        var option = ""
     }
 
     /// `--name`, `--name=value`, or an abbreviation. What passt itself will refuse is left to passt.
@@ -84,7 +122,10 @@ enum PasstArgument {
             return Reading(
                 reason: found.name == name ? found.reason : "it means --\(found.name): \(found.reason ?? "")")
         }
-        return Reading(wantsNextWord: parts.count == 1 && matches.first?.takesValue == true)
+        let meant = exact.isEmpty && matches.count > 1 ? nil : matches.first
+        return Reading(
+            wantsNextWord: parts.count == 1 && matches.first?.takesValue == true,
+            namesFile: files.contains { $0.name == meant?.name }, option: "--\(name)=")
     }
 
     /// `-x`, `-xyz`, `-xVALUE`.
@@ -94,7 +135,10 @@ enum PasstArgument {
         }
         for (offset, letter) in word.enumerated().dropFirst() {
             if let found = refused.first(where: { $0.letter == letter }) { return Reading(reason: found.reason) }
-            if valueLetters.contains(letter) { return Reading(wantsNextWord: offset == word.count - 1) }
+            guard valueLetters.contains(letter) else { continue }
+            return Reading(
+                wantsNextWord: offset == word.count - 1, namesFile: files.contains { $0.letter == letter },
+                option: String(word.prefix(offset + 1)))
         }
         return Reading()
     }

@@ -83,6 +83,11 @@ public struct PasstOptions: Equatable, Sendable {
         }
     }
 
+    /// Names files of `param` (`--pcap`, `--log-file`, `--conf-path`) as seen from `directory`: passt runs in another.
+    public mutating func resolveFiles(in directory: String) {
+        param = PasstArgument.resolved(param, in: directory)
+    }
+
     /// The words that QEMU would give, from `--vhost-user` (stream mode has no such word) to the last `param`, in QEMU's order.
     public var arguments: [String] {
         var words: [String] = []

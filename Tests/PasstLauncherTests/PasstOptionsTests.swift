@@ -86,6 +86,32 @@ struct PasstArgumentTests {
         ] as [[String]])
     func accepted(words: [String]) { #expect(PasstArgument.refusal(in: words) == nil) }
 
+    @Test("names of files are those of whoever typed them, in every spelling of an option that takes one")
+    func files() {
+        for (words, resolved) in [
+            (
+                ["--pcap", "a", "-p", "b", "-pc", "--pcap=d", "--pca=e"],
+                ["--pcap", "/w/a", "-p", "/w/b", "-p/w/c", "--pcap=/w/d", "--pca=/w/e"]
+            ),
+            (
+                ["-l", "log", "--log-file", "./x y", "--conf-p", "s"],
+                ["-l", "/w/log", "--log-file", "/w/./x y", "--conf-p", "/w/s"]
+            ),
+            (["-qp", "f", "-dpf"], ["-qp", "/w/f", "-dp/w/f"]),
+            // Whole names, no names, and values that are none.
+            (
+                ["--pcap", "/a", "-p/b", "--log-size", "p", "--search", "-p", "-S", "--pcap", "--pcap="],
+                ["--pcap", "/a", "-p/b", "--log-size", "p", "--search", "-p", "-S", "--pcap", "--pcap="]
+            ),
+            (["--log", "1", "--pcap"], ["--log", "1", "--pcap"]),
+        ] {
+            var options = PasstOptions()
+            options.param = words
+            options.resolveFiles(in: "/w")
+            #expect(options.param == resolved)
+        }
+    }
+
     @Test("the refusal names the word and the reason")
     func text() {
         var options = PasstOptions()

@@ -18,14 +18,18 @@ struct PasstKind: NetdevKind {
         !options.ipv4 && options.ipv6 ? "ipv4=off" : !options.dhcp ? "dhcp=off" : nil
     }
 
-    /// passt runs in the run-time directory, which is removed: the path is a whole one.
     static func insteadOfCapture(_ file: String) -> [String] {
-        var whole = file
-        if !file.hasPrefix("/"), let here = getcwd(nil, 0) {
-            whole = String(cString: here) + "/" + file
+        ["passt captures itself: param=--pcap,param=\(file)"]
+    }
+
+    /// passt runs in the run-time directory, which is removed; files are meant as seen from netemu's.
+    private var resolvedOptions: PasstOptions {
+        var options = options
+        if let here = getcwd(nil, 0) {
+            options.resolveFiles(in: String(systemText: here))
             free(here)
         }
-        return ["passt captures itself: param=--pcap,param=\(whole)"]
+        return options
     }
 
     static var programsOfMonitor: [MindedProgram] { (try? PasstProgram(nil)).map { [$0.minded] } ?? [] }
@@ -44,7 +48,7 @@ struct PasstKind: NetdevKind {
             throw EmulationError(text: "no passt was found when netemu started")
         }
         let launch = PasstLaunch(
-            options: options, program: try program(), files: PasstFiles(number: site.programs.nextNumber()),
+            options: resolvedOptions, program: try program(), files: PasstFiles(number: site.programs.nextNumber()),
             directory: minder.directory, tools: PasstTools(spawner: minder, reactor: site.reactor), voice: site.voice)
         return try PasstNetdev(site.name, location: site.location, memory: site.memory, launch: launch)
     }
