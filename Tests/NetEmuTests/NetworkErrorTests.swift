@@ -253,6 +253,9 @@ private let characterDevices: [Refusal] = [
     fault("-chardev stdio,id=c,signal=maybe", "Parameter 'signal' expects 'on' or 'off'"),
     fault(
         "-chardev null,id=c -chardev null,id=c", "Duplicate ID 'c' for chardev", at: "-chardev null,id=c"),
+    fault(
+        "-chardev null,id=c -chardev null,id=c,bogus=1", "Duplicate ID 'c' for chardev",
+        at: "-chardev null,id=c,bogus=1"),
     fault("-chardev socket,id=c,path=/q,host=h", "None or one of 'path', 'fd' or 'host' option required."),
     fault("-chardev socket,id=c,fd=99,path=/q", "None or one of 'path', 'fd' or 'host' option required."),
     fault("-chardev socket,id=c,host=h", "chardev: socket: no port given"),
@@ -287,6 +290,9 @@ private let objects: [Refusal] = [
     fault(
         "-object memory-backend-memfd,id=m,size=1M -object memory-backend-memfd,id=m,size=1M",
         "Duplicate ID 'm' for object", at: "-object memory-backend-memfd,id=m,size=1M"),
+    fault(
+        "-object memory-backend-memfd,id=m,size=1M -object memory-backend-memfd,id=m,bogus=1",
+        "Duplicate ID 'm' for object", at: "-object memory-backend-memfd,id=m,bogus=1"),
     fault("-object filter-dump,id=f,file=/f.pcap", "Parameter 'netdev' is missing"),
     fault("-object filter-dump,id=f,netdev=u", "Parameter 'file' is missing"),
     fault("-object filter-dump,netdev=u,file=/f.pcap", "Parameter 'id' is missing"),

@@ -86,8 +86,7 @@ public struct ConfigurationBuilder {
                 do throws(OptionError) {
                     guard try isCarriedOut(option) else { continue }
                     try option.row.amends?(option, &parsed)
-                    let one = try parse(option)
-                    if let id = one.id { try claim(id, of: option, &seen) }
+                    let one = try parse(option, &seen)
                     parsed.append(merged(one, &parsed))
                 } catch {
                     if SetOption.isConsequence(option, of: obstacles) { continue }
@@ -136,7 +135,8 @@ public struct ConfigurationBuilder {
         configuration.warnings.append(OptionWarning(text, at: location))
     }
 
-    private mutating func parse(_ option: ScannedOption) throws(OptionError) -> ParsedOption {
+    /// As in QEMU, an id that is taken is told before a key that nobody knows.
+    private mutating func parse(_ option: ScannedOption, _ ids: inout Set<String>) throws(OptionError) -> ParsedOption {
         guard let grammar = option.row.grammar else {
             return ParsedOption(option: option, list: KeyValueList(pairs: []), id: nil)
         }
@@ -149,6 +149,7 @@ public struct ConfigurationBuilder {
         }
         for warning in grammar.table(of: list)?.warnings(of: list) ?? [] { warn(warning, at: option.location) }
         let id = try grammar.id(of: list)
+        if let id { try claim(id, of: option, &ids) }
         try grammar.check?(list)
         return ParsedOption(option: option, list: list, id: id)
     }
