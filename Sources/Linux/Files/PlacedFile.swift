@@ -21,8 +21,10 @@ public struct FileIdentity: Equatable, Sendable {
         self.init(status)
     }
 
-    /// What lies at `path` now; nil when nothing does.
-    /// - Parameter followsLinks: a symbolic link means the file that it leads to.
+    /// What lies at a path now; nil when nothing does.
+    /// - Parameters:
+    ///   - path: of any bytes but 0.
+    ///   - followsLinks: a symbolic link means the file that it leads to.
     public init?(at path: String, followsLinks: Bool = false) {
         var status = stat()
         guard (followsLinks ? stat(path.systemPath, &status) : lstat(path.systemPath, &status)) == 0 else { return nil }
@@ -38,7 +40,9 @@ public struct PlacedFile: Sendable {
     /// What lies at `path` now: call as soon as it has been made, and keep it open.
     public init(_ path: String) { self.init(path, FileIdentity(at: path)) }
 
-    /// - Parameter identity: of what was put there.
+    /// - Parameters:
+    ///   - path: where it lies.
+    ///   - identity: of what was put there.
     public init(_ path: String, _ identity: FileIdentity?) {
         self.path = path
         self.identity = identity
