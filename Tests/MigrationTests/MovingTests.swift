@@ -188,6 +188,25 @@ struct MovingTests {
         #expect(world.destination.status(now: world.now).failure?.description == script.refusal)
     }
 
+    @Test("QEMU's words for each phase, and its figures")
+    func words() {
+        let words: [(MigrationSource.Phase, MigrationStatus.Word)] = [
+            (.greeting, .setup), (.rounds, .active), (.saving, .device), (.preparing, .device), (.committed, .device),
+        ]
+        for (phase, word) in words {
+            let world = World(Script(sourceStops: phase))
+            world.run()
+            #expect(world.source.status(now: world.now).word == word, "\(phase)")
+        }
+        var status = MigrationStatus()
+        #expect(status.word == .none && status.throughput == 0 && status.timeLeft == nil)
+        status.total = .milliseconds(100)
+        status.transferred = 12_500_000
+        status.pages.normal = 100
+        status.remaining = 50 * 4096
+        #expect(status.throughput == 1000 && status.timeLeft == .milliseconds(50))
+    }
+
     @Test("another program is named")
     func otherProgram() {
         var script = Script()

@@ -150,6 +150,34 @@ struct OwnershipTests {
         #expect(!world.sourceRuns && !world.destinationRuns && world.destination.phase == .failed)
     }
 
+    @Test("who waits in vain says for what, and how long it was")
+    func waits() {
+        let patience = MigrationPatience()
+        let source: [(MigrationDestination.Phase, MigrationFailure)] = [
+            (.greeting, .late(.greeting, patience.greeting)), (.receiving, .late(.writing, patience.silence)),
+            (.preparing, .late(.prepared, patience.prepare)), (.loading, .late(.started, patience.start)),
+        ]
+        for (phase, failure) in source {
+            let world = World(Script(destinationStops: phase), pages: 100)
+            world.memory.fill(50..<100, seed: 4)
+            world.run()
+            #expect(world.source.failure == failure, "\(phase)")
+        }
+        let destination: [(MigrationSource.Phase, MigrationFailure)] = [
+            (.greeting, .late(.greeting, patience.greeting)), (.rounds, .late(.reading, patience.silence)),
+            (.committing, .late(.commit, patience.silence)),
+        ]
+        for (phase, failure) in destination {
+            let world = World(Script(sourceStops: phase))
+            world.run()
+            #expect(world.destination.failure == failure, "\(phase)")
+        }
+        let slow = World(Script(ownerIsSlow: true))
+        slow.run()
+        #expect(slow.source.failure == .late(.stop, patience.stop))
+        #expect("\(MigrationFailure.late(.stop, patience.stop))" == "the guest did not stop within 10000 ms")
+    }
+
     @Test("cancelling behind COMMIT is refused, and a cancelled migration says so to both")
     func cancelled() {
         var script = Script()

@@ -21,6 +21,8 @@ private final class Party {
     var end: MigrationFailure??
     var hasStarted = false
     var refusal: String?
+    /// The guest writes two pages, one of them new, without a mark.
+    var writesWhenStopped = false
     var failure: ConnectFailure?
     var place: String?
     var connectors: [MigrationConnector] = []
@@ -73,7 +75,12 @@ private final class Party {
     private func carryOut(_ action: MigrationSource.Action) {
         switch action {
         case .answered: break
-        case .stopGuest: source?.tell { source, now in source.guestStopped(now: now) }
+        case .stopGuest:
+            if writesWhenStopped {
+                room.bytes[100] = 1
+                room.bytes[room.size - 1] = 1
+            }
+            source?.tell { source, now in source.guestStopped(now: now) }
         case .save: source?.tell { [state] source, now in source.saved(state, now: now) }
         case .ended(let outcome): self.outcome = outcome
         }
@@ -243,6 +250,19 @@ struct SessionTests {
             return
         }
         #expect(error.code == ECONNREFUSED)
+    }
+
+    @Test("memory whose writers mark nothing goes over whole, and no page of it twice")
+    func unmarked() throws {
+        let party = try Party()
+        party.memory.isTracking = false
+        party.writesWhenStopped = true
+        let (one, other) = try UnixSocket.pair()
+        try party.receive(over: MigrationChannel(other))
+        try party.send(over: MigrationChannel(one))
+        try party.run { party.outcome != nil && party.end != nil }
+        party.expectMoved()
+        #expect(party.source?.status.pages.normal == 770)
     }
 
     @Test("the words of a refusal arrive, whatever is under way")

@@ -11,7 +11,8 @@ public final class MemoryPages: PageSource, PageSink {
     private static let seekHole: CInt = 4
     private let memory: SharedMemory
     private var dirty: PageSet
-    /// `mark` remembers; off, it costs a look.
+    /// `mark` remembers. Off, it costs a look, and every page that holds data counts as written: nothing is lost, each is
+    /// compared with what was sent.
     public var isTracking = false
 
     /// The whole file; a rest that is no whole page is left out.
@@ -44,8 +45,10 @@ public final class MemoryPages: PageSource, PageSink {
         if at < 0, errno != ENXIO { pages.insert(0..<pageCount) }
     }
 
-    /// What was marked since the last call.
-    public func takeDirty(into pages: inout PageSet) { pages.takeAll(of: &dirty) }
+    /// What was marked since the last call; all that holds data while nobody marks.
+    public func takeDirty(into pages: inout PageSet) {
+        if isTracking { pages.takeAll(of: &dirty) } else { populated(into: &pages) }
+    }
 
     /// All of `pages`, in the mapping.
     public func bytes(of pages: Range<Int>) -> UnsafeRawBufferPointer {
