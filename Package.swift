@@ -147,6 +147,7 @@ let fuzzers: [Target] = [
     fuzzer("vhost-frontend", imports: ["VhostUser", "Virtio", "Bytes", "Linux"]),
     fuzzer("minder", imports: ["Linux"]),
     fuzzer("repair", imports: ["RepairHelper", "Linux", "Bytes"]),
+    fuzzer("migration", imports: ["Migration", "Bytes"]),
     fuzzer("frames", imports: ["NetStack", "Link", "Bytes"]),
     fuzzer("tcp", imports: ["NetStack", "Link", "Bytes"]),
     fuzzer("frame-backend", imports: ["Virtio", "Link"]),
