@@ -11,7 +11,7 @@ struct SandboxTests {
     static let attempts = [
         "ptrace-attach", "ptrace-seize", "process_vm_readv", "process_vm_writev", "pidfd_open", "pidfd_getfd", "kcmp",
         "proc-mem", "proc-maps", "proc-environ", "proc-fd", "proc-oom_score_adj", "proc-cmdline", "proc-core_pattern",
-        "kill", "prlimit", "peer-pidfd", "io_uring", "bpf", "unshare", "open_by_handle_at", "keyctl",
+        "kill", "fcntl-owner", "prlimit", "peer-pidfd", "io_uring", "bpf", "unshare", "open_by_handle_at", "keyctl",
         "perf_event_open", "socket-packet", "socket-alg", "prctl-dumpable", "type", "type-wide", "mount",
     ]
 

@@ -53,7 +53,7 @@ public enum ProgramSandbox {
     /// Captures, the node's files, sockets with names, the resolver's files.
     private static let files = [
         "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2",
-        "open", "openat", "close", "close_range", "dup", "dup2", "dup3", "fcntl", "lseek", "ftruncate", "fallocate",
+        "open", "openat", "close", "close_range", "dup", "dup2", "dup3", "lseek", "ftruncate", "fallocate",
         "fsync", "fdatasync", "flock", "stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs", "access",
         "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "unlink", "unlinkat", "rmdir",
         "pipe", "pipe2", "umask",
@@ -130,7 +130,8 @@ public enum ProgramSandbox {
         return one(0, of: socketFamilies, ["socket"]) + one(0, of: [1], ["socketpair"])
             // Options below 64: none of them gives a descriptor of the peer's process (SO_PEERPIDFD, SO_PASSPIDFD).
             + [SystemCallRule(.allow, ["getsockopt", "setsockopt"], when: ArgumentTest(2, mask: 0xffff_ffc0, is: 0))]
-            + one(1, of: requests, ["ioctl"]) + one(0, of: processOptions, ["prctl"])
+            + one(1, of: requests, ["ioctl"]) + one(1, of: fileCommands, ["fcntl"])
+            + one(0, of: processOptions, ["prctl"])
             // Signals by number, and limits, of this process only.
             + one(0, of: [own], ["kill", "tgkill"]) + one(0, of: [0], ["prlimit64"])
     }
@@ -151,6 +152,9 @@ public enum ProgramSandbox {
         0x5401, 0x5402, 0x5403, 0x5404, 0x802c_542a, 0x402c_542b, 0x402c_542c, 0x402c_542d, 0x5411, 0x5413, 0x541b,
         0x5421, 0x8910, 0x8933,
     ]
+    /// Duplicates, flags, locks of both kinds, sizes of pipes, seals; not F_SETOWN and F_SETSIG, by which a descriptor sends
+    /// any signal to any process.
+    private static let fileCommands: [UInt64] = Array(0...7) + [36, 37, 38, 1030, 1031, 1032, 1033, 1034]
     /// PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (names of the allocator's memory).
     private static let processOptions: [UInt64] = [15, 16, 0x5356_4d41]
 }

@@ -58,6 +58,8 @@ static int score(pid_t p) { return open_of(p, "oom_score_adj", O_WRONLY); }
 static int cmdline(pid_t p) { return open_of(p, "cmdline", O_RDONLY); }
 static int core_pattern(pid_t p) { (void)p; return write_to("/proc/sys/kernel/core_pattern"); }
 static int kill_it(pid_t p) { return code(kill(p, 0)); }
+// Any signal, when something can be read there.
+static int own_for(pid_t p) { return code(fcntl(0, F_SETOWN, p)); }
 static int limits(pid_t p) { struct rlimit old; return code(prlimit(p, RLIMIT_NOFILE, NULL, &old)); }
 
 static int peer_process(pid_t p) {
@@ -106,7 +108,7 @@ static const struct {
     {"process_vm_writev", write_memory}, {"pidfd_open", pidfd}, {"pidfd_getfd", take_descriptor}, {"kcmp", compare},
     {"proc-mem", mem}, {"proc-maps", maps}, {"proc-environ", environment}, {"proc-fd", descriptor},
     {"proc-oom_score_adj", score}, {"proc-cmdline", cmdline}, {"proc-core_pattern", core_pattern},
-    {"kill", kill_it}, {"prlimit", limits}, {"peer-pidfd", peer_process}, {"io_uring", uring}, {"bpf", bpf},
+    {"kill", kill_it}, {"fcntl-owner", own_for}, {"prlimit", limits}, {"peer-pidfd", peer_process}, {"io_uring", uring}, {"bpf", bpf},
     {"unshare", own_namespace}, {"open_by_handle_at", handles}, {"keyctl", key}, {"perf_event_open", performance},
     {"socket-packet", packets}, {"socket-alg", algorithms}, {"prctl-dumpable", dumpable}, {"type", type},
     {"type-wide", type_wide}, {"mount", mount_it},
