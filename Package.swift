@@ -152,6 +152,7 @@ let fuzzers: [Target] = [
     fuzzer("tcp", imports: ["NetStack", "Link", "Bytes"]),
     fuzzer("frame-backend", imports: ["Virtio", "Link"]),
     fuzzer("ring-peers", imports: ["Virtio", "Link", "Linux"]),
+    fuzzer("sections", imports: ["GuestNode", "NetStack", "Virtio", "Link", "Bytes"]),
     fuzzer("stream", imports: ["Netdevs", "Link", "Linux"]),
 ]
 
