@@ -165,6 +165,19 @@ struct MemoryOptionTests {
                 == true)
     }
 
+    @Test("the monitor of an object has its id, by which it can be removed")
+    func monitorObject() throws {
+        let made = try CommandLineTests.build(
+            "-nodefaults -chardev null,id=c -chardev null,id=d -mon d -object monitor-hmp,id=m,chardev=c")
+        #expect(Dictionary(uniqueKeysWithValues: made.monitors.map { ($0.chardev, $0.id) }) == ["c": "m", "d": nil])
+        #expect(
+            ObstacleTests.refused(
+                CommandLineErrorTests.words(
+                    "-nodefaults -chardev null,id=c -object monitor-hmp,id=m,chardev=c,readline=off")
+            )
+            .first?.hasSuffix("readline=off is not supported yet\nWhat works today: readline=on") == true)
+    }
+
     @Test("-run-with user= is -runas")
     func runWith() throws {
         #expect(

@@ -78,9 +78,10 @@ extension ConfigurationBuilder {
         try addMonitor(on: chardev, parsed.option.location)
     }
 
-    mutating func addMonitor(on chardev: String, _ location: String) throws(OptionError) {
+    /// - Parameter object: the id of the object that it is.
+    mutating func addMonitor(on chardev: String, _ location: String, object: String? = nil) throws(OptionError) {
         try checkUse(of: chardev)
-        configuration.monitors.append(MonitorPlan(chardev: chardev, location: location))
+        configuration.monitors.append(MonitorPlan(chardev: chardev, id: object, location: location))
     }
 
     /// A device of -chardev can have one more user.

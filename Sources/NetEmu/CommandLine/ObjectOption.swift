@@ -51,7 +51,7 @@ enum ObjectOption {
         guard isKnown else { return OptionError("Parameter 'qom-type' does not accept value '\(type)'") }
         return .lack(
             "object type '\(type)' is not supported yet",
-            hints: ["What works today: filter-dump, and memory-backend-memfd on the command line"])
+            hints: ["What works today: filter-dump, monitor-hmp, and memory-backend-memfd on the command line"])
     }
 }
 
@@ -66,14 +66,16 @@ extension ConfigurationBuilder {
         if let memory = ObjectOption.memory.first(where: { $0.title == type }) {
             return try addMemory(type, memory, rest, id: id)
         }
-        guard type == FilterOption.keys.title else { return try addMonitorObject(rest, parsed.option.location) }
+        guard type == FilterOption.keys.title else { return try addMonitorObject(rest, id, parsed.option.location) }
         configuration.filters.append(try FilterOption.plan(rest, id: id, location: parsed.option.location))
     }
 
     /// `-object monitor-hmp`.
-    private mutating func addMonitorObject(_ list: KeyValueList, _ location: String) throws(OptionError) {
+    private mutating func addMonitorObject(
+        _ list: KeyValueList, _ id: String, _ location: String
+    ) throws(OptionError) {
         configuration.hasTerminalOption = true
-        do throws(OptionError) { try addMonitor(on: list["chardev"] ?? "", location) } catch {
+        do throws(OptionError) { try addMonitor(on: list["chardev"] ?? "", location, object: id) } catch {
             throw OptionError(at: "", error.text, hints: error.hints)
         }
     }

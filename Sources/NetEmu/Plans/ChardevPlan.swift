@@ -44,6 +44,8 @@ public struct SocketChardevPlan: Equatable, Sendable {
 public struct MonitorPlan: Equatable, Sendable {
     /// The id of the character device.
     public var chardev: String
+    /// Of the object that it is; nil for one of -monitor and -mon.
+    public var id: String?
     /// The option as typed.
     public var location: String?
 }

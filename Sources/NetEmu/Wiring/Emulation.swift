@@ -22,7 +22,7 @@ final class Emulation {
     private let guest: any Guest
     private let chardevs: ChardevTable
     private var console: ConsoleUser?
-    private var monitors: [MonitorUser] = []
+    private let monitors: MonitorTable
     private var task: TaskOutput?
 
     init(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
@@ -41,9 +41,11 @@ final class Emulation {
         machine = Machine(
             name: configuration.name, memoryObjects: configuration.memory.backends.map(\.id),
             globals: configuration.globals, network: network, chardevs: chardevs, run: run, life: life)
-        network.onEvent = { [unowned life] in life.networkSaid($0) }
+        monitors = MonitorTable(of: machine, on: reactor)
+        machine.monitors = monitors
+        network.onEvent = { [unowned life] in life.netdevSaid($1) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
-        try makeUsers(configuration, on: reactor)
+        try makeUsers(configuration)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
@@ -64,7 +66,7 @@ final class Emulation {
     }
 
     /// Character devices, and who is behind them: the guest's console, monitors.
-    private func makeUsers(_ configuration: Configuration, on reactor: Reactor) throws(EmulationError) {
+    private func makeUsers(_ configuration: Configuration) throws(EmulationError) {
         chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
@@ -76,17 +78,7 @@ final class Emulation {
             console.show(terminal)
             self.console = console
         }
-        let prompt = getenv("NETEMU_PROMPT").map { String(systemText: $0) } ?? "(netemu) "
-        for plan in configuration.monitors {
-            let (device, isShared) = try chardevs.take(plan.chardev)
-            let session = MonitorSession(target: machine, prompt: prompt)
-            let monitor = MonitorUser(session, device, isShared: isShared) { [unowned reactor] action in
-                reactor.schedule(atNanoseconds: reactor.nowNanoseconds, action)
-            }
-            monitor.onLoss = { [unowned life] in life.outputLost($0) }
-            device.user = monitor
-            monitors.append(monitor)
-        }
+        for plan in configuration.monitors { try monitors.add(plan) }
     }
 
     private func guestSaid(_ event: GuestEvent) {

@@ -96,9 +96,9 @@ final class LifeCycle {
 
     // MARK: what may end it
 
-    func networkSaid(_ event: NetworkEvent) {
-        guard case .netdev(_, let news) = event else { return }
-        switch news {
+    /// A back-end tells something of itself.
+    func netdevSaid(_ event: NetdevEvent) {
+        switch event {
         case .failed(let error): if phase == .starting { fail(error) }
         case .connected, .disconnected: goOnWhenReady()
         case .ended: if phase == .ending, parts.network.isGone { parts.reactor.stop() }

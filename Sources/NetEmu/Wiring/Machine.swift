@@ -13,6 +13,11 @@ package final class Machine {
     let chardevs: ChardevTable
     let run: RunControl
     let life: LifeCycle
+    /// It has this machine.
+    weak var monitors: MonitorTable?
+
+    /// Ids of everything that is an object.
+    var objects: [String] { memoryObjects + network.captures.map(\.plan.id) + (monitors?.objects ?? []) }
 
     init(
         name: String?, memoryObjects: [String], globals: [GlobalProperty] = [], network: Network,
@@ -43,7 +48,7 @@ extension Machine: MonitorTarget {
         case .backEnds: network.topology.clients.filter { !$0.isCard && !$0.isDeleted }.map(\.name)
         case .devices: network.topology.clients.filter(\.isCard).map(\.name)
         case .chardevs: chardevs.ids
-        case .objects: network.captures.map(\.plan.id)
+        case .objects: network.captures.map(\.plan.id) + (monitors?.objects ?? [])
         }
     }
 }

@@ -59,7 +59,7 @@ extension Network {
         }
     }
 
-    /// Asks the guest to let go of a card; when it has, the card goes (`cardRemoved`), and with it a back-end that was
+    /// Asks the guest to let go of a card; when it has, the card goes, and with it a back-end that was
     /// removed before.
     func removeCard(_ name: String) throws(EmulationError) {
         guard let client = topology.card(named: name), let card = cards[client.id] else { throw .noDevice(name) }
@@ -77,7 +77,6 @@ extension Network {
             lastWords.removeValue(forKey: netdev)
         }
         card.disconnect {}
-        onEvent?(.cardRemoved(card.name))
     }
 
     /// Pulls a cable or plugs it in: of a card, of the card that hangs on a back-end, or of a back-end without one.

@@ -6,14 +6,6 @@ import Link
 import Linux
 import Virtio
 
-/// What changed in the network.
-enum NetworkEvent: Equatable {
-    /// A back-end tells something of itself; its cable is up to date already.
-    case netdev(ClientID, NetdevEvent)
-    /// The guest has let go of a card, and it has gone.
-    case cardRemoved(String)
-}
-
 /// Cards and back-ends that are there, and how they hang together.
 final class Network {
     /// What a network is made of, and where.
@@ -46,7 +38,8 @@ final class Network {
     var lastWords: [ClientID: String] = [:]
     /// Cards move nothing, those that come included.
     private var isSuspended = false
-    var onEvent: ((NetworkEvent) -> Void)?
+    /// A back-end tells something of itself; its cable is up to date already.
+    var onEvent: ((ClientID, NetdevEvent) -> Void)?
 
     init(_ site: Site, _ topology: Topology = Topology()) {
         self.site = site
@@ -130,7 +123,7 @@ final class Network {
         updateLink(of: id)
         settleAwaited(id, event)
         if event == .ended { ending.removeAll { $0.isGone } }
-        onEvent?(.netdev(id, event))
+        onEvent?(id, event)
     }
 
     /// A back-end came up or went down, or somebody pulled its cable.

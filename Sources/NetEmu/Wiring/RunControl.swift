@@ -8,14 +8,6 @@ enum RunState: String {
     case paused
 }
 
-/// What changed of the run state.
-enum RunEvent: Equatable {
-    case resumed
-    /// The guest stands still and nobody works on its rings.
-    case stopped
-    case reset
-}
-
 /// Starts, stops and resets the guest and its cards.
 final class RunControl {
     private let guest: any Guest
@@ -23,7 +15,6 @@ final class RunControl {
     private(set) var state = RunState.prelaunch
     /// Before everything is ready nothing runs, whoever is at a monitor already; nor once netemu ends.
     var isAllowed = false
-    var onEvent: ((RunEvent) -> Void)?
     private var pausing: Pause?
 
     init(_ guest: any Guest, _ network: Network) {
@@ -38,7 +29,6 @@ final class RunControl {
         pausing = nil
         state = .running
         guest.resume()
-        onEvent?(.resumed)
     }
 
     /// The guest stands still, and then its rings are worked on no more; `done` when both are so, or when it was
@@ -55,7 +45,6 @@ final class RunControl {
         guest.pause { [weak self] in
             guard let self, self.state != .running else { return pause.end() }
             self.network.suspendCards {
-                if self.state != .running { self.onEvent?(.stopped) }
                 if self.pausing === pause { self.pausing = nil }
                 pause.end()
             }
@@ -78,6 +67,5 @@ final class RunControl {
     func reset() {
         if state == .paused { state = .prelaunch }
         guest.reset()
-        onEvent?(.reset)
     }
 }

@@ -16,14 +16,15 @@ final class MachineScript {
     let machine: Machine
     let session: MonitorSession
     let said = SaidLines()
-    private(set) var events: [NetworkEvent] = []
-    private(set) var runEvents: [RunEvent] = []
+    private(set) var events: [NetdevEvent] = []
+    private let monitors: MonitorTable
+    let chardevs: ChardevTable
     private var shown = ""
 
     /// - Parameter commands: typed at once; everything is ready, the guest runs.
     init(_ commands: String..., isRunning: Bool = true) throws {
         reactor = try Reactor()
-        let chardevs = ChardevTable(on: reactor, said.voice)
+        chardevs = ChardevTable(on: reactor, said.voice)
         network = Network(
             Network.Site(
                 memory: try GuestMemory(size: 16 << 20), reactor: reactor, chardevs: chardevs,
@@ -35,8 +36,9 @@ final class MachineScript {
             name: nil, memoryObjects: ["m0"], network: network, chardevs: chardevs, run: run,
             life: LifeCycle(parts, LifeCycle.Terms()))
         session = MonitorSession(target: machine, prompt: "> ")
-        network.onEvent = { [unowned self] in events.append($0) }
-        run.onEvent = { [unowned self] in runEvents.append($0) }
+        monitors = MonitorTable(of: machine, on: reactor)
+        machine.monitors = monitors
+        network.onEvent = { [unowned self] in events.append($1) }
         session.onOutput = { [unowned self] in take() }
         run.isAllowed = isRunning
         run.resume()

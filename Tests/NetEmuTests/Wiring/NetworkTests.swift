@@ -62,7 +62,28 @@ struct NetworkTests {
         #expect(String(decoding: other.takeOutput(), as: UTF8.self).hasSuffix("VM status: running\r\n> "))
         script.netdev("n0")?.connect()
         #expect(script.answer() == ["> "] && !script.session.isWaiting)
-        #expect(script.events == [.netdev(try #require(script.id("n0")), .connected)])
+        #expect(script.events == [.connected])
+    }
+
+    @Test("a monitor comes with object_add and goes with object_del; its device is its own meanwhile")
+    func monitorObject() throws {
+        let script = try MachineScript()
+        try script.chardevs.add(ChardevPlan(id: "c", kind: .null))
+        #expect(
+            script.type("object_add monitor-hmp,id=m,chardev=nosuch") == ["Error: chardev \"nosuch\" not found", "> "])
+        #expect(
+            script.type("object_add monitor-hmp,id=m,chardev=c,readline=off") == [
+                "Error: readline=off is not supported yet", "What works today: readline=on", "> ",
+            ])
+        #expect(
+            script.type("object_add monitor-hmp,id=m,chardev=c") == ["> "] && script.machine.objects == ["m0", "m"])
+        #expect(script.machine.names(of: .objects) == ["m"])
+        #expect(script.type("object_add monitor-hmp,id=n,chardev=c") == ["Error: chardev 'c' is already in use", "> "])
+        let taken = "Error: attempt to add duplicate property 'm' to object (type 'container')"
+        #expect(script.type("object_add monitor-hmp,id=m,chardev=c") == [taken, "> "])
+        #expect(script.type("chardev-remove c") == ["Error: Chardev 'c' is busy", "> "])
+        #expect(script.type("object_del m") == ["> "] && script.machine.objects == ["m0"])
+        #expect(script.type("chardev-remove c") == ["> "])
     }
 
     @Test("a back-end that never comes up is told to who asked, and leaves nothing: its id is free")
@@ -101,11 +122,10 @@ struct NetworkTests {
         #expect(script.type("set_link n0 on") == ["> "] && !card.isUp)
         netdev.connect()
         #expect(card.isUp)
-        let id = try #require(script.id("n0"))
-        #expect(script.events == [.netdev(id, .disconnected), .netdev(id, .connected)])
+        #expect(script.events == [.disconnected, .connected])
     }
 
-    @Test("a card goes when the guest has let go of it, not before, and says so")
+    @Test("a card goes when the guest has let go of it, not before")
     func slowUnplug() throws {
         let script = try MachineScript("netdev_add scripted,id=n0", Self.card)
         script.guest.isSlow = true
@@ -114,7 +134,7 @@ struct NetworkTests {
         #expect(script.type("device_del d0") == ["Error: Device d0 is already in the process of unplug", "> "])
         #expect(script.events == [])
         script.guest.catchUp()
-        #expect(script.events == [.cardRemoved("d0")] && script.info == ["n0: index=0,type=scripted,up"])
+        #expect(script.events == [] && script.info == ["n0: index=0,type=scripted,up"])
         #expect(script.type("device_del d0") == ["Error: Device 'd0' not found", "> "])
         #expect(script.type(Self.card) == ["> "] && script.card("d0")?.isUp == true)
     }

@@ -1,4 +1,4 @@
-// object_add and object_del: captures that come and go.
+// object_add and object_del: captures and monitors that come and go.
 
 /// `object_add`.
 struct ObjectAdd: ImmediateCommand {
@@ -12,22 +12,34 @@ struct ObjectAdd: ImmediateCommand {
     init(_ arguments: MonitorArguments) throws(EmulationError) { text = try arguments.string("object") }
 
     func run(on machine: Machine) throws(EmulationError) {
-        let plan = try EmulationError.wrapping { () throws(OptionError) in try wanted() }
-        let taken = machine.memoryObjects + machine.network.captures.map(\.plan.id)
-        guard !taken.contains(plan.id) else {
-            throw EmulationError(text: "attempt to add duplicate property '\(plan.id)' to object (type 'container')")
+        let (id, wanted) = try EmulationError.wrapping { () throws(OptionError) in try named() }
+        guard !machine.objects.contains(id) else {
+            throw EmulationError(text: "attempt to add duplicate property '\(id)' to object (type 'container')")
         }
-        try machine.network.add(plan)
+        switch wanted {
+        case .capture(let plan): try machine.network.add(plan)
+        case .monitor(let plan): try machine.monitors?.add(plan)
+        }
     }
 
-    private func wanted() throws(OptionError) -> FilterPlan {
+    private enum Wanted {
+        case capture(FilterPlan)
+        case monitor(MonitorPlan)
+    }
+
+    private func named() throws(OptionError) -> (id: String, Wanted) {
         let list = try KeyValueList(parsing: text, implied: "qom-type", dialect: .strict)
         guard let type = list["qom-type"] else { throw OptionError("Parameter 'qom-type' is missing") }
         guard let id = list["id"] else { throw OptionError("Parameter 'id' is missing") }
-        guard type == "filter-dump" else { throw ObjectOption.unknown(type) }
-        let plan = try FilterOption.plan(list.without("qom-type", "id"), id: id, location: nil)
-        _ = try Value.identifier(id)
-        return plan
+        let rest = list.without("qom-type", "id")
+        let wanted: Wanted
+        switch type {
+        case FilterOption.keys.title: wanted = .capture(try FilterOption.plan(rest, id: id, location: nil))
+        case MonitorOption.objectKeys.title:
+            wanted = .monitor(MonitorPlan(chardev: try MonitorOption.objectKeys.read(rest).required("chardev"), id: id))
+        default: throw ObjectOption.unknown(type)
+        }
+        return (try Value.identifier(id), wanted)
     }
 }
 
@@ -41,7 +53,7 @@ struct ObjectDel: ImmediateCommand {
     init(_ arguments: MonitorArguments) throws(EmulationError) { id = try arguments.string("id") }
 
     func run(on machine: Machine) throws(EmulationError) {
-        guard !machine.network.removeCapture(id) else { return }
+        guard !machine.network.removeCapture(id), try machine.monitors?.remove(id) != true else { return }
         let isMemory = machine.memoryObjects.contains(id)
         throw EmulationError(
             text: isMemory ? "object '\(id)' is in use, can not be deleted" : "object '\(id)' not found")
