@@ -1,19 +1,17 @@
-// Scripts of a node: when one starts, what it may wait for, how long it may take. A pipe at the console is read like
+// Scripts of a node: when one starts, what it may wait for. A pipe at the console is read like
 // a script, so its first command waits for the addresses, too.
 
 import Bytes
 import NetStack
 
-/// What a script may wait for and how long it may take.
+/// What a script may wait for.
 public struct ScriptLimits: Equatable, Sendable {
     /// How long the NICs are waited for; without an address the script starts then in any case.
     public var wait = Interval.seconds(5)
     /// Without an address the script is not run, and its status is 123.
     public var needsAddress = false
-    /// The waiting included; then it is ended as by Ctrl-C, and its status is 124.
-    public var timeout: Interval?
 
-    /// Five seconds for an address, which need not come; all the time that the script wants.
+    /// Five seconds for an address, which need not come.
     public init() {}
 }
 
@@ -42,7 +40,6 @@ extension Node {
         let session = newScript()
         script = session
         pendingScript = PendingScript(text: text, limits: limits)
-        scriptEnd = nil
         onWork?()
         return session
     }
@@ -56,7 +53,6 @@ extension Node {
     func startScript(_ now: Instant) {
         guard var pending = pendingScript, let script else { return }
         let deadline = pending.deadline ?? now + pending.limits.wait
-        if pending.deadline == nil { scriptEnd = pending.limits.timeout.map { now + $0 } }
         pending.deadline = deadline
         pendingScript = pending
         guard isAddressed || now >= deadline else { return }
@@ -66,12 +62,11 @@ extension Node {
         script.run(pending.text)
     }
 
-    /// Ends a script that has had its time.
-    func endScript(_ now: Instant) {
-        guard let end = scriptEnd, now >= end, let script, script.exitStatus == nil else { return }
+    /// Ends a script that has had its time, also one that still waits for an address, as Ctrl-C does; its status is 124,
+    /// as timeout(1) has it. How long that is, whoever turns the node knows.
+    public func endScript(now: Instant) {
         pendingScript = nil
-        script.end(status: ExitStatus.timedOut, now: now)
-        onNotice?("the script's time is over: it was ended")
+        script?.end(status: ExitStatus.timedOut, now: now)
     }
 
     /// The first command of a pipe waits like a script.

@@ -54,8 +54,6 @@ public final class Node {
     /// NICs whose last reset is under way.
     private var leaving: [NodeInterface] = []
     var pendingScript: PendingScript?
-    /// When the script has had its time.
-    var scriptEnd: Instant?
     var consoleHold = ConsoleHold.none
     private var isBusy = false
     /// Tools are stepped no more.
@@ -145,7 +143,6 @@ public final class Node {
             deadlines.append(drainDeadline(after: lastTurn))
         } else {
             deadlines += [console.nextDeadline, consoleHold.deadline, script?.nextDeadline, pendingScript?.deadline]
-            if script?.exitStatus == nil { deadlines.append(scriptEnd) }
         }
         return deadlines.compactMap { $0 }.min()
     }
@@ -187,7 +184,6 @@ public final class Node {
 
     private func stepTools(_ now: Instant) -> Bool {
         startScript(now)
-        endScript(now)
         let hasMore = !isConsoleHeld(now) && console.step(now: now)
         guard pendingScript == nil, let script else { return hasMore }
         return script.step(now: now) || hasMore

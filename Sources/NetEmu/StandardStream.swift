@@ -45,6 +45,14 @@ struct StandardStream {
         return own.st_mode & S_IFMT == S_IFCHR && own.st_rdev == null.st_rdev ? .null : .other
     }()
 
+    /// A pipe or a file at standard input has bytes that nobody has read.
+    static var hasWaitingInput: Bool {
+        var own = stat()
+        if fstat(0, &own) == 0, own.st_mode & S_IFMT == S_IFREG { return lseek(0, 0, SEEK_CUR) < own.st_size }
+        var waiting = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) > 0 && waiting.revents & Int16(POLLIN) != 0
+    }
+
     /// Writes all of `text`; gives up when the stream is gone (EPIPE and the like): false, errno says why.
     @discardableResult
     func write(_ text: String) -> Bool {

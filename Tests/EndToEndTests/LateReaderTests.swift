@@ -50,6 +50,28 @@ struct LateReaderTests {
         }
     }
 
+    @Test("a console on a socket carries out all that was typed by a client that types no more, and serves the next")
+    func halfClosed() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/c"
+            let child = try Self.start(["-serial", "unix:\(path),server=on,wait=off"])
+            let client = try UnixClient(path: path)
+            client.write("sleep 1\necho number=$?\nsleep 0.1; echo number='\n1\n'\necho cut")
+            client.finishWriting()
+            let text = try client.readToEnd()
+            #expect(text.contains("number=0\n") && text.hasSuffix("number=\n1\n\nnode:~# "), "\(text)")
+            var next: UnixClient? = try UnixClient(path: path)
+            #expect(try next?.ask("hostname", until: "\nnode\n").contains("node:~# ") == true)
+            next?.write("sleep 1000\n")
+            next = nil
+            // Who has gone altogether keeps nobody out, whatever runs for him.
+            let third = try UnixClient(path: path)
+            #expect(try third.ask("\u{03}", until: "node:~# ").contains("^C"))
+            child.signal(15)
+            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+        }
+    }
+
     @Test("a client that goes away without reading leaves the monitor to the next one")
     func gone() throws {
         try withTemporaryDirectory { directory in

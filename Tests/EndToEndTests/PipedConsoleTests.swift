@@ -4,22 +4,27 @@ import Glibc
 import TestSupport
 import Testing
 
+extension Ground {
+    /// Runs a line of sh in which `netemu` and $PASST are what is tested.
+    func shell(_ line: String, seconds: Double = 30) throws -> Child {
+        let netemu = try Peers.built("netemu").require()
+        let folder = netemu.split(separator: "/").dropLast().joined(separator: "/")
+        let child = try namespace.start(
+            ["sh", "-c", line], directory: directory.path,
+            environment: [
+                "PATH": "/\(folder):/usr/sbin:/usr/bin:/sbin:/bin", "PASST": passt, "XDG_RUNTIME_DIR": runtime,
+            ])
+        try child.wait(seconds: seconds)
+        return child
+    }
+}
+
 @Suite("standard streams")
 struct PipedConsoleTests {
     private static let nic = "netemu -nic passt,path=$PASST"
 
-    /// Runs a line of sh in which `netemu` and $PASST are what is tested.
     private func shell(_ ground: Ground, _ line: String, seconds: Double = 30) throws -> Child {
-        let netemu = try Peers.built("netemu").require()
-        let folder = netemu.split(separator: "/").dropLast().joined(separator: "/")
-        let child = try ground.namespace.start(
-            ["sh", "-c", line], directory: ground.directory.path,
-            environment: [
-                "PATH": "/\(folder):/usr/sbin:/usr/bin:/sbin:/bin", "PASST": ground.passt,
-                "XDG_RUNTIME_DIR": ground.runtime,
-            ])
-        try child.wait(seconds: seconds)
-        return child
+        try ground.shell(line, seconds: seconds)
     }
 
     @Test("commands from a pipe are run when there is an address, and the last one's status is netemu's")

@@ -164,6 +164,17 @@ struct CurlTests {
         #expect(shown.run("curl -i 10.0.0.2").output.contains("A: \\027[2J\r\n"))
     }
 
+    @Test("-i gives a pipe the head's bytes as they came: what steers a terminal is escaped at one only")
+    func includeToPipe() throws {
+        let answer = Server.Answer("HTTP/1.1 200 OK\r\nA: \u{1b}[2J\r\nContent-Length: 2\r\n\r\nhi")
+        let bench = try Bench(answer, answer)
+        let session = bench.node.node.run(script: "curl -i 10.0.0.2; curl -i 10.0.0.2 >/dev/stderr")
+        session.isOnTerminal = false
+        bench.simulation.run(for: .seconds(10)) { session.exitStatus != nil }
+        let text = session.takeOutput()
+        #expect(text.contains("A: \u{1b}[2J\r\n") && text.contains("A: \\027[2J\r\n"), "\(text)")
+    }
+
     @Test("the file of -O has its name from the URL that was typed, wherever redirects lead")
     func typedName() throws {
         let moved = Server.Answer("HTTP/1.1 302 Found\r\nLocation: /Makefile\r\nContent-Length: 0\r\n\r\n")

@@ -107,6 +107,45 @@ struct ShellTests {
         #expect(desk.files.text("f") == "")
     }
 
+    /// What was said, a string of each kind in order: `d:` data, `c:` complaints.
+    private func streams(_ session: Session) -> [String] {
+        var found: [String] = []
+        while session.hasOutput {
+            session.drainStreams({ bytes, kind in
+                found.append((kind == .data ? "d:" : "c:") + String(decoding: bytes, as: UTF8.self))
+                return bytes.count
+            })
+        }
+        return found
+    }
+
+    @Test("complaints are told apart from data, in order; at a terminal both are one")
+    func complaints() {
+        let script = "echo a; echo b; nosuch; sleep x; echo c >/dev/stderr; echo d; help nosuch; echo e"
+        let usage = "sleep: SECONDS 'x': seconds such as 2 or 0.5 are accepted\nusage: sleep SECONDS...\n"
+        let desk = Desk(.script)
+        desk.session.run(script + "; echo 'x")
+        desk.settle()
+        #expect(streams(desk.session) == ["c:sh: unterminated '\n"])
+        let mixed = Desk(.script)
+        mixed.session.run(script)
+        mixed.settle()
+        let said = streams(mixed.session)
+        #expect(
+            said.first == "d:a\nb\n" && said.dropFirst().first == "c:sh: nosuch: command not found\n\(usage)c\n",
+            "\(said)")
+        #expect(said.contains("c:help: no tool 'nosuch'; help alone lists them\n") && said.last == "d:e\n")
+        let pipe = Desk(.terminal)
+        pipe.session.isInteractive = false
+        pipe.session.input("echo a\nnosuch\n")
+        pipe.settle()
+        #expect(streams(pipe.session) == ["d:a\n", "c:sh: nosuch: command not found\n"])
+        let terminal = Desk(.terminal)
+        terminal.session.input("nosuch\r")
+        terminal.settle()
+        #expect(streams(terminal.session).allSatisfy { $0.hasPrefix("d:") })
+    }
+
     @Test("sleep takes its time, not more and not less")
     func sleep() {
         let desk = Desk(.script)
@@ -180,6 +219,12 @@ struct PipeTests {
             ("echo hi\n", "hi\n", 0), ("echo hi", "hi\n", 0), ("false\r\n", "", 1), ("", "", 0), ("\n\n", "", 0),
             ("exit 3\necho no\n", "", 3), ("nosuch\n", "sh: nosuch: command not found\n", 127),
             ("false\nexit\n", "", 1), ("echo a\n\necho b", "a\nb\n", 0),
+            // A command may go on over several lines.
+            ("echo 'a\nb'\necho c\n", "a\nb\nc\n", 0), ("echo \"a\n\\\"b\"\n", "a\n\"b\n", 0),
+            ("true &&\n\n echo a\n", "a\n", 0), ("false ||\necho a", "a\n", 0), ("echo a\\\nb\n", "ab\n", 0),
+            ("echo a # don't\necho b\n", "a\nb\n", 0), ("echo don\\'t\necho b#'c\nd'\n", "don't\nb#c\nd\n", 0),
+            ("true && # what's next\necho a\n", "a\n", 0), ("echo a;# '\necho b\n", "a\nb\n", 0),
+            ("echo a\necho 'b\nc\n", "a\nsh: unterminated '\n", 2),
         ] as [(String, String, Int32)])
     func status(text: String, output: String, status: Int32) {
         let desk = desk(text)
@@ -220,7 +265,21 @@ struct TerminalTests {
         #expect(desk.type("echo hi\r") == "echo hi\r\nhi\r\nnode:~# ")
         #expect(desk.type("\r") == "\r\nnode:~# ")
         #expect(desk.type("echo -n x\r") == "echo -n x\r\nx\r\nnode:~# ")
-        #expect(desk.type("echo '\r") == "echo '\r\nsh: unterminated '\r\nnode:~# ")
+    }
+
+    @Test("a command that goes on is prompted for with > until it ends, and Ctrl-C forgets all of it")
+    func unfinished() {
+        let desk = Desk(.terminal)
+        _ = desk.type("")
+        #expect(desk.type("echo 'a\r") == "echo 'a\r\n> ")
+        #expect(desk.type("b' &&\r") == "b' &&\r\n> ")
+        #expect(desk.type("echo c\r") == "echo c\r\na\r\nb\r\nc\r\nnode:~# ")
+        #expect(desk.type("echo 'a\r") == "echo 'a\r\n> ")
+        #expect(desk.type("\u{03}") == "^C\r\nnode:~# ")
+        #expect(desk.type("echo b\r") == "echo b\r\nb\r\nnode:~# ")
+        #expect(desk.type("echo 'a\rhalf") == "echo 'a\r\n> half")
+        desk.session.forgetLine()
+        #expect(desk.type("") == "\r\nnode:~# " && desk.type("echo c\r") == "echo c\r\nc\r\nnode:~# ")
     }
 
     @Test("lines typed ahead are run one after the other")
@@ -243,11 +302,13 @@ struct TerminalTests {
         #expect(desk.type("echo $?\r") == "echo $?\r\n130\r\nnode:~# ")
     }
 
-    @Test("exit says logout, and a new prompt comes")
+    @Test("exit says logout, and how to get away; a new prompt comes")
     func exit() {
         let desk = Desk(.terminal)
         _ = desk.type("")
         #expect(desk.type("exit 4\r") == "exit 4\r\nlogout\r\nnode:~# ")
+        desk.session.wayOut = "Ctrl-A x ends netemu"
+        #expect(desk.type("exit\r") == "exit\r\nlogout; Ctrl-A x ends netemu\r\nnode:~# ")
         #expect(desk.session.exitStatus == nil)
     }
 
@@ -263,7 +324,7 @@ struct TerminalTests {
 
     @Test("output that nobody takes is cut off, and the loss is told")
     func overflow() {
-        var output = OutputBuffer(addsReturns: true)
+        var output = OutputBuffer(isTerminal: true)
         let line = String(repeating: "x", count: 1023) + "\n"
         for _ in 0..<2000 { output.write(line) }
         #expect(output.room == 0)

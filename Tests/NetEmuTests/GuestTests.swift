@@ -1,5 +1,6 @@
 // The seam between the wiring and a guest: tasks, their output and status, cards without rings, kinds.
 
+import Glibc
 import Link
 import Linux
 import Testing
@@ -13,7 +14,8 @@ private final class GuestScript {
     let reactor: Reactor
     let guest: any Guest
     private(set) var output = ""
-    private(set) var said: [String] = []
+    private let words = Box()
+    var said: [String] { words.lines }
     private(set) var endStatus: Int32?
     private(set) var failure: EmulationError?
 
@@ -21,9 +23,9 @@ private final class GuestScript {
         let reactor = try Reactor()
         self.reactor = reactor
         let kind = try GuestOption.plan(try KeyValueList(parsing: text, implied: "type"))
-        let words = Box()
         guest = kind.makeGuest(
-            GuestSite(memory: try GuestMemory(size: 16 << 20), reactor: reactor, say: { words.lines.append($0) }))
+            GuestSite(
+                memory: try GuestMemory(size: 16 << 20), reactor: reactor, say: { [words] in words.lines.append($0) }))
         guest.onEvent = { [unowned self] in self.changed($0) }
         reactor.schedule(atNanoseconds: reactor.nowNanoseconds + 30_000_000_000) { [unowned self] in
             self.reactor.stop()
@@ -33,10 +35,10 @@ private final class GuestScript {
     private final class Box { var lines: [String] = [] }
 
     private func changed(_ event: GuestEvent) {
-        guest.output?.drainOutput {
-            output += String(decoding: $0, as: UTF8.self)
-            return $0.count
-        }
+        guest.output?.drainStreams({ bytes, _ in
+            output += String(decoding: bytes, as: UTF8.self)
+            return bytes.count
+        })
         switch event {
         case .output, .consoleChanged: return
         case .taskEnded(let status): endStatus = status
@@ -46,9 +48,13 @@ private final class GuestScript {
     }
 
     /// Runs the guest until it has ended or failed.
-    func run() throws {
+    /// - Parameter isStopped: as with `-S`.
+    func run(isStopped: Bool = false) throws {
         // Within the loop: a guest may fail at once.
-        reactor.atEndOfTurn { [guest] in guest.resume() }
+        reactor.atEndOfTurn { [guest] in
+            guest.begin()
+            if !isStopped { guest.resume() }
+        }
         try reactor.run()
     }
 }
@@ -85,6 +91,24 @@ struct GuestTests {
         let script = try GuestScript("node,run=echo hi; false")
         try script.run()
         #expect(script.output == "hi\n" && script.endStatus == 1 && script.failure == nil)
+    }
+
+    @Test("a script's time counts from the start: while its text is awaited, and while the guest does not run, too")
+    func timeout() throws {
+        var ends: [CInt] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        defer { for end in ends { close(end) } }
+        for (keys, isStopped) in [
+            ("script=/dev/fd/\(ends[0])", false), ("run=echo no", true), ("run=sleep 100; echo no", false),
+        ] {
+            let script = try GuestScript("node,\(keys),timeout=1")
+            try script.run(isStopped: isStopped)
+            #expect(script.endStatus == 124 && script.output.isEmpty && script.failure == nil, "\(keys)")
+            #expect(script.said == ["the script's time is over: it was ended"])
+        }
+        let quick = try GuestScript("node,run=echo hi,timeout=1")
+        try quick.run()
+        #expect(quick.endStatus == 0 && quick.said == [])
     }
 
     @Test("a guest without a task has neither")

@@ -23,12 +23,24 @@ public final class Session {
     /// The status that the output's loss demands.
     var lostWrite: Int32?
     var isInputOver = false
+    /// Of the first command in what was typed; of an idle shell.
+    private var commandEnd = CommandEnd()
 
     /// Somebody types and looks. Otherwise nothing is echoed or prompted for, bytes are taken as they come, and the
     /// end of input, or `exit`, ends the shell.
     public var isInteractive = true {
-        didSet { streams.output.addsReturns = kind == .terminal && isInteractive }
+        didSet { streams.output.isTerminal = kind == .terminal && isInteractive }
     }
+
+    /// The output is read at a terminal: what of a peer's bytes could steer that is escaped. Otherwise they are as they
+    /// came.
+    public var isOnTerminal: Bool {
+        get { streams.isOnTerminal }
+        set { streams.isOnTerminal = newValue }
+    }
+
+    /// How a user gets away who says `exit` at a terminal, which ends nothing.
+    public var wayOut: String?
 
     /// Called when bytes came in, so that whoever turns the node does it.
     var onWork: (() -> Void)?
@@ -41,7 +53,7 @@ public final class Session {
     init(_ kind: Kind, host: Host, files: any FileDoor) {
         self.kind = kind
         self.host = host
-        streams = Streams(addsReturns: kind == .terminal)
+        streams = Streams(isTerminal: kind == .terminal)
         let input: StandardInput = kind == .terminal ? .console : .none
         world = ShellWorld(host: host, files: files, streams: streams, input: input)
     }
@@ -71,6 +83,14 @@ public final class Session {
     /// Whoever carries the input of a pipe should read on.
     public var wantsInput: Bool { isInteractive || streams.typed.count < Self.pipeLimit }
 
+    /// Drops a line, or a command of several, that was begun at the terminal.
+    public func forgetLine() {
+        editor.forget()
+        guard shell.isIdle, commandEnd.isUnfinished else { return }
+        (streams.typed, commandEnd, isPromptShown) = ([], CommandEnd(), false)
+        onWork?()
+    }
+
     /// Nothing more comes through the pipe.
     public func endInput() {
         guard !isInteractive else { return }
@@ -94,10 +114,18 @@ public final class Session {
     /// There is output to be taken.
     public var hasOutput: Bool { !streams.output.isEmpty }
 
-    /// Lends the bytes to be shown; `body` returns how many it took.
-    public func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int) {
+    /// Lends the bytes to be shown, complaints among them; `body` returns how many it took.
+    public func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int) { draining { $0.drain(body) } }
+
+    /// Lends bytes of one kind, in the order in which they were written; `body` returns how many it took. A terminal's
+    /// are all data.
+    public func drainStreams(_ body: (UnsafeRawBufferPointer, OutputKind) -> Int) {
+        draining { $0.drainRun(body) }
+    }
+
+    private func draining(_ drain: (inout OutputBuffer) -> Void) {
         let wasFull = streams.output.room == 0
-        streams.output.drain(body)
+        drain(&streams.output)
         if wasFull, streams.output.room > 0 { onWork?() }
     }
 
@@ -138,6 +166,9 @@ public final class Session {
         finish(status)
     }
 
+    /// A command runs, or waits to be read.
+    public var isBusy: Bool { !shell.isIdle || hasCommand }
+
     /// A command waits to be read.
     var hasCommand: Bool { lineEnd != nil }
 
@@ -158,11 +189,13 @@ public final class Session {
             if kind == .script || isInputOver && lineEnd == nil { finish(shell.status) }
         case .exited(let status):
             nextDeadline = nil
-            if kind == .script || !isInteractive { finish(status) } else { streams.output.write("logout\n") }
+            if kind == .script || !isInteractive { finish(status) } else { sayLogout() }
         }
         showPrompt()
         return result == .again || kind == .terminal && shell.isIdle && lineEnd != nil
     }
+
+    private func sayLogout() { streams.output.write("logout\(wayOut.map { "; \($0)" } ?? "")\n") }
 
     private func finish(_ status: Int32) {
         nextDeadline = nil
@@ -181,6 +214,7 @@ public final class Session {
             isPromptShown = false
         case .interrupt:
             streams.typed = []
+            commandEnd = CommandEnd()
             streams.isTypedAtEnd = false
             interrupted = true
             isPromptShown = false
@@ -189,26 +223,32 @@ public final class Session {
         streams.output.write(echo)
     }
 
-    /// Where the first line that waits ends; the end of a pipe ends its last line.
+    /// Where the first command that waits ends, for an idle shell; the end of a pipe ends its last command.
     private var lineEnd: Int? {
-        if let end = streams.typed.firstIndex(of: 0x0a) { return end }
+        commandEnd.look(at: streams.typed)
+        if let end = commandEnd.index { return end }
         let isWhole = isInputOver || streams.typed.count >= Self.pipeLimit
         return isWhole && !isInteractive && !streams.typed.isEmpty ? streams.typed.count : nil
     }
 
-    /// An idle shell reads what was typed, a line at a time.
+    /// An idle shell reads what was typed, a command at a time: some go on over several lines.
     private func takeTypedLine() {
         guard kind == .terminal, shell.isIdle, let end = lineEnd else { return }
         let line = String(decoding: streams.typed[..<end], as: UTF8.self)
         streams.typed.removeFirst(min(end + 1, streams.typed.count))
+        commandEnd = CommandEnd()
         streams.isTypedAtEnd = isInputOver
         shell.start(line, world)
     }
 
     private func showPrompt() {
         guard kind == .terminal, isInteractive else { return }
-        editor.prompt = shell.isIdle ? "\(host.hostname):~# " : ""
-        guard shell.isIdle, !isPromptShown, lineEnd == nil else { return }
+        guard shell.isIdle, lineEnd == nil else {
+            if !shell.isIdle { editor.prompt = "" }
+            return
+        }
+        editor.prompt = commandEnd.isUnfinished ? "> " : "\(host.hostname):~# "
+        guard !isPromptShown else { return }
         if !streams.output.isAtLineStart { streams.output.write("\n") }
         isPromptShown = true
         show { editor.showPrompt(&$0) }

@@ -11,6 +11,9 @@ struct ShellWorld {
     let streams: Streams
     /// What a command reads that has no `<`.
     let input: StandardInput
+
+    /// Text for standard error.
+    func complain(_ text: String) { streams.output.write(text, .complaint) }
 }
 
 /// What a step of the shell came to.
@@ -50,7 +53,7 @@ struct Shell: Sendable {
             script = try Script(parsing: text)
         } catch {
             script = Script(commands: [])
-            world.streams.output.write("sh: \(error)\n")
+            world.complain("sh: \(error)\n")
             status = ExitStatus.usage
         }
     }
@@ -116,7 +119,7 @@ struct Shell: Sendable {
     private mutating func begin(_ command: Command, _ world: ShellWorld, _ now: Instant) -> ShellStep? {
         let words = command.words.map { $0.expanded(lastStatus: status) }
         guard let name = words.first, let entry = Toolbox.entry(named: name) else {
-            world.streams.output.write("sh: \(words.first ?? ""): command not found\n")
+            world.complain("sh: \(words.first ?? ""): command not found\n")
             status = ExitStatus.notFound
             return nil
         }
@@ -138,7 +141,7 @@ struct Shell: Sendable {
                 foreground = running
             }
         } catch {
-            world.streams.output.write("\(name): \(error)\nusage: \(entry.usage)\n")
+            world.complain("\(name): \(error)\nusage: \(entry.usage)\n")
             finish(context, name, ExitStatus.usage, world)
         }
         return nil
@@ -153,6 +156,9 @@ struct Shell: Sendable {
                 case .input(let word) where StandardName(word.expanded(lastStatus: status)) == .input: break
                 case .output(let word) where isStandardOutput(word), .append(let word) where isStandardOutput(word):
                     break
+                case .output(let word) where isStandardError(word), .append(let word) where isStandardError(word):
+                    result.output.close(by: world.files)
+                    result.output = .errors
                 case .input(let word):
                     let file = try OpenFile.open(word.expanded(lastStatus: status), for: .read, by: world.files)
                     result.input.close(by: world.files)
@@ -169,17 +175,20 @@ struct Shell: Sendable {
             }
             return result
         } catch {
-            world.streams.output.write("sh: \(error)\n")
+            world.complain("sh: \(error)\n")
             result.input.close(by: world.files)
             result.output.close(by: world.files)
             return nil
         }
     }
 
-    /// Output goes there anyway: both streams of a tool have one reader.
+    /// Output goes there anyway.
     private func isStandardOutput(_ word: Word) -> Bool {
-        let name = StandardName(word.expanded(lastStatus: status))
-        return name == .output || name == .errors
+        StandardName(word.expanded(lastStatus: status)) == .output
+    }
+
+    private func isStandardError(_ word: Word) -> Bool {
+        StandardName(word.expanded(lastStatus: status)) == .errors
     }
 
     private mutating func finish(_ context: ToolContext, _ name: String, _ result: Int32, _ world: ShellWorld) {
@@ -187,7 +196,7 @@ struct Shell: Sendable {
         context.output.close(by: world.files)
         status = result
         if let error = context.fileError {
-            world.streams.output.write("\(name): \(error)\n")
+            world.complain("\(name): \(error)\n")
             if result == ExitStatus.success { status = ExitStatus.failure }
         }
     }

@@ -104,14 +104,20 @@ extension StandardInput {
 
 extension StandardOutput {
     mutating func code(_ coder: inout StateCoder, _ files: FileMover) throws(StateError) {
-        var (isFile, file): (Bool, OpenFile) = (false, .null)
-        if case .file(let open) = self { (isFile, file) = (true, open) }
-        try coder.flag(&isFile)
-        guard isFile else {
-            self = .console
-            return
+        var (kind, file): (UInt8, OpenFile) =
+            switch self {
+            case .console: (0, .null)
+            case .file(let open): (1, open)
+            case .errors: (2, .null)
+            }
+        try coder.integer(&kind)
+        switch kind {
+        case 0: self = .console
+        case 1:
+            try file.code(&coder, files)
+            self = .file(file)
+        case 2: self = .errors
+        default: throw .impossible("output of a tool")
         }
-        try file.code(&coder, files)
-        self = .file(file)
     }
 }

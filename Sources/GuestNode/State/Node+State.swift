@@ -1,6 +1,6 @@
 // A node on its way to another process. Version 1, each part a section of its own:
 //
-//      node        the node's clock 64; whether it is leaving; the script that waits, its end; the hold of a pipe
+//      node        the node's clock 64; whether it is leaving; the script that waits; the hold of a pipe
 //      host        as NetStack's Host writes it
 //      nic         32-bit count of them: driver with its rings, when it tries again
 //      console, script
@@ -63,7 +63,6 @@ extension Node: Movable {
         coder.now = own(now)
         try coder.flag(&isLeaving)
         try coder.optional(&pendingScript)
-        try coder.instant(&scriptEnd)
         try consoleHold.code(&coder)
     }
 
@@ -106,7 +105,6 @@ extension PendingScript: StateCoded {
         try coder.text(&text, limit: 1 << 20, "text of a script")
         try coder.interval(&limits.wait)
         try coder.flag(&limits.needsAddress)
-        try coder.interval(&limits.timeout)
         try coder.instant(&deadline)
     }
 }

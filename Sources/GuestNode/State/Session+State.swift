@@ -27,6 +27,20 @@ extension OutputBuffer {
         try coder.data(&bytes, limit: 2 * Self.textLimit + 64)
         try coder.count(&lost, in: 0...Int(Int32.max), "lost output")
         try coder.flag(&isAtLineStart)
+        try coder.flag(&isComplaintAtLineStart)
+        try coder.list(&runs, limit: 2 * Self.textLimit + 64, "kinds of output")
+        try coder.require(runs.reduce(0) { $0 &+ $1.count } == bytes.count, "kinds of output")
+    }
+}
+
+extension OutputBuffer.Run: StateCoded {
+    static var blank: OutputBuffer.Run { OutputBuffer.Run(kind: .data, count: 0) }
+
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
+        var isComplaint = kind == .complaint
+        try coder.flag(&isComplaint)
+        kind = isComplaint ? .complaint : .data
+        try coder.count(&count, in: 1...2 * OutputBuffer.textLimit + 64, "bytes of output")
     }
 }
 

@@ -158,7 +158,7 @@ struct Curl: RunningTool {
             return .again
         }
         response.close(context)
-        if let line = response.tally.report("received") { context.complain(line) }
+        if let line = response.tally.report("received") { context.report(line) }
         state = .over
         if options.failsOnError, let status = response.status, status >= 400 {
             say(.httpStatus(status), context)
@@ -189,7 +189,7 @@ struct Curl: RunningTool {
 
     private func say(_ failure: CurlFailure, _ context: ToolContext) {
         guard !options.isSilent || options.showsErrors else { return }
-        if !context.streams.output.isAtLineStart { context.complain("\n") }
+        if !context.isAtLineStart { context.complain("\n") }
         context.complain("curl: (\(failure.status)) \(failure.text)\n")
     }
 

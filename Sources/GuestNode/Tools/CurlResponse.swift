@@ -152,11 +152,11 @@ struct CurlResponse: Sendable {
         do throws(FileError) { try openOutput(context) } catch { throw .write(error) }
     }
 
-    /// `-i`: every head, also those of interim answers and of redirects. A file gets the bytes as they came.
+    /// `-i`: every head, also those of interim answers and of redirects. Files and pipes get the bytes as they came.
     private mutating func show(_ head: [UInt8], _ context: inout ToolContext) throws(CurlFailure) {
         do throws(FileError) {
             try openOutput(context)
-            let isForTerminal = file == nil && context.output == .console
+            let isForTerminal = file == nil && context.isForTerminal
             let bytes = isForTerminal ? printable(head: head) : head
             try bytes.withBytes { (span) throws(FileError) in try write(span, &context) }
         } catch { throw .write(error) }

@@ -157,8 +157,8 @@ struct Netcat: RunningTool {
     }
 
     private func report(_ copy: StreamCopy, _ context: ToolContext) {
-        if let line = copy.sent.report("sent") { context.complain(line) }
-        if let line = copy.received.report("received") { context.complain(line) }
+        if let line = copy.sent.report("sent") { context.report(line) }
+        if let line = copy.received.report("received") { context.report(line) }
     }
 
     private mutating func failConnect(

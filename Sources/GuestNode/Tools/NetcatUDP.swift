@@ -171,8 +171,8 @@ struct NetcatUDP: RunningTool {
     private mutating func end(_ trouble: String?, _ context: inout ToolContext) -> ToolStep {
         if case .open(let socket, _) = state {
             context.host.closeUDP(socket)
-            if let line = sent.report("sent") { context.complain(line) }
-            if let line = received.report("received") { context.complain(line) }
+            if let line = sent.report("sent") { context.report(line) }
+            if let line = received.report("received") { context.report(line) }
         }
         state = .over
         if let trouble { context.complain("nc: \(trouble)\n") }

@@ -58,6 +58,8 @@ enum StandardInput: Equatable, Sendable {
 /// Where a tool's output goes.
 enum StandardOutput: Equatable, Sendable {
     case console
+    /// `> /dev/stderr`: where complaints go.
+    case errors
     case file(OpenFile)
 }
 
@@ -70,8 +72,10 @@ final class Streams {
     var isTypedAtEnd = false
     /// Why nobody takes the output any more.
     private(set) var outputFailure: FileError?
+    /// The output is read at a terminal, which a peer's bytes could steer.
+    var isOnTerminal = true
 
-    init(addsReturns: Bool) { output = OutputBuffer(addsReturns: addsReturns) }
+    init(isTerminal: Bool) { output = OutputBuffer(isTerminal: isTerminal) }
 
     /// What is written from now on is an error of who writes it.
     func outputLost(_ reason: String) {
@@ -96,7 +100,7 @@ struct ToolContext {
     mutating func print(_ text: String) {
         guard case .file(let file) = output else {
             fileError = fileError ?? streams.outputFailure
-            return streams.output.write(text)
+            return streams.output.write(text, output == .errors ? .complaint : .data)
         }
         var text = text
         text.withUTF8 { bytes in
@@ -106,13 +110,28 @@ struct ToolContext {
         }
     }
 
-    /// Text for the user that never goes into a file: errors and reports.
-    func complain(_ text: String) { streams.output.write(text) }
+    /// What is wrong, and what goes on: text for standard error, wherever standard output goes.
+    func complain(_ text: String) { streams.output.write(text, .complaint) }
+
+    /// The next complaint begins a line.
+    var isAtLineStart: Bool { streams.output.isAtLineStartForComplaint }
+
+    /// What the user asked to be told at the end: never in the file that standard output goes to.
+    func report(_ text: String) { streams.output.write(text) }
+
+    /// What is written is looked at on a terminal.
+    var isForTerminal: Bool {
+        switch output {
+        case .console: streams.isOnTerminal
+        case .errors: true
+        case .file: false
+        }
+    }
 
     /// How many bytes of bulk data standard output takes now.
     var outputRoom: Int {
         switch output {
-        case .console: streams.output.room
+        case .console, .errors: streams.output.room
         case .file: .max
         }
     }
@@ -120,9 +139,9 @@ struct ToolContext {
     /// Bulk data to standard output; the caller has asked for room.
     mutating func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         switch output {
-        case .console:
+        case .console, .errors:
             if let failure = streams.outputFailure { throw failure }
-            streams.output.write(bytes)
+            streams.output.write(bytes, output == .errors ? .complaint : .data)
         case .file(let file): try file.write(bytes, by: files)
         }
     }

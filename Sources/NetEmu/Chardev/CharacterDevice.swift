@@ -10,6 +10,8 @@ protocol CharacterDevice: AnyObject {
     var isOpen: Bool { get }
     /// Whoever is there types key by key and looks at what he types.
     var isInteractive: Bool { get }
+    /// What is written is read at a terminal.
+    var isOnTerminal: Bool { get }
     var user: (any CharacterUser)? { get set }
     /// False when the far end is slow: the user produces no more until `roomCame`.
     var hasRoom: Bool { get }
@@ -28,17 +30,22 @@ protocol CharacterDevice: AnyObject {
     func stop()
     /// Gives everything back at once; what a slow reader has not taken yet is the caller's to keep until it is over.
     func leave() -> Farewell?
+    /// The user has carried out all that was typed: a client that types no more has what it came for.
+    func userCameToRest()
 }
 
 extension CharacterDevice {
     var isDrained: Bool { true }
     var isInteractive: Bool { true }
+    var isOnTerminal: Bool { true }
     var failure: String? { nil }
 
     func leave() -> Farewell? {
         stop()
         return nil
     }
+
+    func userCameToRest() {}
 }
 
 /// Whoever is behind a character device.
@@ -47,6 +54,8 @@ protocol CharacterUser: AnyObject {
     func opened()
     func closed()
     func received(_ bytes: [UInt8])
+    /// Nothing of what was received waits to be carried out or answered.
+    var isAtRest: Bool { get }
     /// Nothing more will be received.
     func inputEnded()
     /// The far end takes bytes again.
@@ -59,6 +68,7 @@ protocol CharacterUser: AnyObject {
 }
 
 extension CharacterUser {
+    var isAtRest: Bool { true }
     func closed() {}
     func inputEnded() {}
     func roomCame() {}

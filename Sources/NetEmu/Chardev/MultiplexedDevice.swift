@@ -37,6 +37,8 @@ final class MultiplexedDevice: CharacterUser {
         for action in multiplexer.receive(bytes) { perform(action) }
     }
 
+    var isAtRest: Bool { seats.allSatisfy { $0.user?.isAtRest ?? true } }
+
     func inputEnded() { for seat in seats { seat.user?.inputEnded() } }
 
     func roomCame() { for seat in seats { seat.user?.roomCame() } }
@@ -77,6 +79,7 @@ final class MultiplexedDevice: CharacterUser {
         var filename: String { device.filename }
         var isOpen: Bool { device.isOpen }
         var isInteractive: Bool { device.isInteractive }
+        var isOnTerminal: Bool { device.isOnTerminal }
         var hasRoom: Bool { device.hasRoom }
         var isDrained: Bool { device.isDrained }
         var failure: String? { device.failure }
@@ -84,5 +87,6 @@ final class MultiplexedDevice: CharacterUser {
         func write(_ bytes: some Collection<UInt8>) { device.write(bytes) }
         func pauseInput(_ isPaused: Bool) { if owner.multiplexer.focus == number { device.pauseInput(isPaused) } }
         func stop() {}
+        func userCameToRest() { device.userCameToRest() }
     }
 }

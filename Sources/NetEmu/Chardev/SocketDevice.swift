@@ -1,6 +1,7 @@
 // A socket as a character device: one client at a time. How connections come about is StreamEndpoint's.
 // A device that a vhost-user back-end uses hands its connections over as they are.
 
+import Glibc
 import Linux
 import Netdevs
 
@@ -18,8 +19,13 @@ final class SocketDevice: CharacterDevice {
     private let voice: Voice
     private var telnet: TelnetFilter?
     private var request = RequestLine()
-    /// The client types no more: it is left when it has been given all that was said until then.
+    /// The client types no more: it is left when all that it typed is carried out, and it has been given the answers.
     private var isLeaving = false
+    private lazy var leaveAlarm = Alarm(on: reactor) { [weak self] in self?.lookAtLeaving() }
+    private var lastSaid: UInt64 = 0
+    /// Between two looks at a client that types no more, and how long it waits for the next word.
+    private static let leavePause: UInt64 = 1_000_000_000
+    private static let longestSilence: UInt64 = 10_000_000_000
     /// That attempts fail has been said, and no attempt came through since.
     private var hasToldFailure = false
     /// It was connected once: the start need not wait any more.
@@ -109,7 +115,7 @@ final class SocketDevice: CharacterDevice {
     }
 
     func write(_ bytes: some Collection<UInt8>) {
-        guard !isLeaving else { return }
+        lastSaid = reactor.nowNanoseconds
         guard plan.isTelnet else {
             output?.write(bytes)
             return
@@ -187,21 +193,43 @@ final class SocketDevice: CharacterDevice {
     }
 
     private func roomCame() {
-        guard isLeaving else {
-            user?.roomCame()
-            return
-        }
-        if output?.pending == 0 { hangUp() }
+        user?.roomCame()
+        leaveIfDone()
     }
 
     private func inputEnded() {
         isLeaving = true
-        if output?.pending ?? 0 == 0 { hangUp() }
+        lastSaid = reactor.nowNanoseconds
+        leaveAlarm.set(reactor.nowNanoseconds &+ Self.leavePause)
+        leaveIfDone()
+    }
+
+    func userCameToRest() { leaveIfDone() }
+
+    private func leaveIfDone() {
+        guard isLeaving, user?.isAtRest ?? true, output?.pending ?? 0 == 0 else { return }
+        hangUp()
+    }
+
+    /// A client that has gone altogether, or for whom nothing happens any more, keeps no other one out.
+    private func lookAtLeaving() {
+        guard isLeaving else { return }
+        let now = reactor.nowNanoseconds
+        guard !isGone, now &- lastSaid < Self.longestSilence else { return hangUp() }
+        leaveAlarm.set(now &+ Self.leavePause)
+    }
+
+    /// Nobody reads there any more; of a TCP client that is known only once it has refused something.
+    private var isGone: Bool {
+        guard let client, output?.isBroken == false else { return true }
+        var state = pollfd(fd: client.raw, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0
     }
 
     private func hangUp() {
         guard client != nil, taker == nil else { return }
         isLeaving = false
+        leaveAlarm.set(nil)
         input?.close()
         output?.close()
         (input, output, client) = (nil, nil, nil)

@@ -25,6 +25,7 @@ final class StandardDevice: CharacterDevice {
     }
 
     var isInteractive: Bool { terminal != nil }
+    var isOnTerminal: Bool { Terminal.isTerminal(1) }
     var hasRoom: Bool { output.hasRoom }
     var isDrained: Bool { output.pending == 0 }
     var failure: String? { output.failure.map { String(cString: strerror($0)) } }

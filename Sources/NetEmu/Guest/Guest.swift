@@ -1,6 +1,7 @@
 // What is behind the cards, as the wiring sees it, and what a kind of guest is. The wiring knows no kind: a new
 // one is a file here and its line in GuestOption.kinds.
 
+import GuestNode
 import Linux
 import Virtio
 
@@ -18,6 +19,8 @@ protocol Guest: AnyObject {
     /// A card is to go; `done` when the guest has let go of it, which a stopped guest does only when it goes on.
     func unplug(_ device: any CardDevice, done: @escaping () -> Void)
 
+    /// netemu begins, long before anything runs: the time that a task may take counts from here, whatever it waits for.
+    func begin()
     /// Runs from now on, or again.
     func resume()
     /// Stands still. `done` once nothing that the guest owns moves any more, or when it was resumed before that.
@@ -27,6 +30,10 @@ protocol Guest: AnyObject {
     /// The program ends: connections are closed, and reset where that takes longer than `patience` nanoseconds;
     /// `done` when everything has been said, a little later at the latest. Once.
     func end(within patience: UInt64, done: @escaping () -> Void)
+}
+
+extension Guest {
+    func begin() {}
 }
 
 /// What a guest tells of itself.
@@ -45,8 +52,8 @@ enum GuestEvent: Equatable {
 /// Bytes that a guest has produced and nobody has taken yet. Its producer waits while many are there.
 protocol GuestOutput: AnyObject {
     var hasOutput: Bool { get }
-    /// Lends what is there; `body` returns how many bytes it took.
-    func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int)
+    /// Lends what is there, of one kind at a time, in order; `body` returns how many bytes it took.
+    func drainStreams(_ body: (UnsafeRawBufferPointer, OutputKind) -> Int)
     /// Nobody takes any more, such as for "No space left on device". Returns the exit status of what is over already:
     /// the loss is no success.
     func outputLost(_ reason: String) -> Int32?
@@ -58,8 +65,16 @@ protocol GuestConsole: GuestOutput {
     func input(_ bytes: UnsafeRawBufferPointer)
     /// Somebody types; otherwise bytes of a pipe come, which has an end.
     var isInteractive: Bool { get set }
+    /// A command runs, or waits to be run.
+    var isBusy: Bool { get }
     /// False: more than enough waits to be read.
     var wantsInput: Bool { get }
+    /// What it says is read at a terminal, which bytes of a peer could steer.
+    var isOnTerminal: Bool { get set }
+    /// How a user gets away whose `exit` ends nothing.
+    var wayOut: String? { get set }
+    /// Whoever typed the line that was begun has gone.
+    func forgetLine()
     /// The pipe's end.
     func endInput()
     /// The screen was somebody else's: the line at which a user types is shown again.
@@ -82,6 +97,8 @@ protocol GuestKind: Sendable {
     init(_ values: CheckedValues) throws(OptionError)
     /// netemu ends when the guest's task does; its own failure is 125 then.
     var hasTask: Bool { get }
+    /// The task ends by itself after a while, whatever happens.
+    var hasTimeLimit: Bool { get }
     /// Its guest has a terminal, which shares netemu's with the monitor.
     var hasConsole: Bool { get }
     /// It has no other way to an address than to ask for one by DHCP.
@@ -92,6 +109,7 @@ protocol GuestKind: Sendable {
 extension GuestKind {
     static var taskKeys: [String] { [] }
     var hasTask: Bool { false }
+    var hasTimeLimit: Bool { false }
     var hasConsole: Bool { false }
     var asksForAddress: Bool { false }
 }
@@ -100,6 +118,8 @@ extension GuestKind {
 struct GuestSite {
     let memory: GuestMemory
     let reactor: Reactor
+    /// What the task says is read at a terminal.
+    var isTaskOnTerminal = false
     /// Takes a sentence for netemu's user.
     let say: (String) -> Void
 }

@@ -27,6 +27,7 @@ final class NodeGuest: Guest {
     /// Called when the node that leaves is silent.
     private var onSilence: (() -> Void)?
     private var hasToldEnd = false
+    private lazy var timeout = Alarm(on: reactor) { [weak self] in self?.timeIsOver() }
     var onEvent: ((GuestEvent) -> Void)?
 
     init(_ plan: NodeGuestKind, _ site: GuestSite) {
@@ -102,7 +103,7 @@ final class NodeGuest: Guest {
         hasBooted = true
         switch plan.script {
         case nil: break
-        case .text(let text): node.run(script: text, limits: plan.limits)
+        case .text(let text): run(text)
         case .file(let path): readScript(path)
         }
     }
@@ -112,13 +113,33 @@ final class NodeGuest: Guest {
         let file = scriptFile ?? ScriptFile(path, on: reactor)
         scriptFile = file
         file.read { [weak self] result in
-            guard let self else { return }
+            guard let self, !self.hasToldEnd else { return }
             switch result {
-            case .success(let text): self.node.run(script: text, limits: self.plan.limits)
+            case .success(let text): self.run(text)
             case .failure(let error):
                 self.onEvent?(.failed(EmulationError(location: "-guest node,script=\(path)", text: "\(error)")))
             }
         }
+    }
+
+    private func run(_ text: String) {
+        node.run(script: text, limits: plan.limits).isOnTerminal = site.isTaskOnTerminal
+    }
+
+    // MARK: time
+
+    func begin() {
+        guard let patience = plan.timeout else { return }
+        timeout.set(reactor.nowNanoseconds &+ UInt64(clamping: patience.nanoseconds))
+    }
+
+    /// Whatever the script waits for: back-ends, its own text, an address, `cont`.
+    private func timeIsOver() {
+        guard !hasToldEnd else { return }
+        hasToldEnd = true
+        node.endScript(now: now)
+        site.say("the script's time is over: it was ended")
+        onEvent?(.taskEnded(status: node.script?.exitStatus ?? NodeGuestKind.timedOut))
     }
 
     /// Every device is reset before the memory is used for something else.
@@ -151,6 +172,7 @@ final class NodeGuest: Guest {
         afterReset = []
         hasBooted = false
         hasToldEnd = false
+        begin()
         if isRunning { boot() }
         onEvent?(.consoleChanged)
         wantTurn()

@@ -12,17 +12,21 @@ struct NodeGuestKind: GuestKind, Equatable {
     var script: Script?
     var hostname = "node"
     var limits = ScriptLimits()
+    /// The script's, all that it waits for included.
+    var timeout: Interval?
 
     static let name = "node"
     static let usage = "node[,run=SCRIPT|,script=FILE][,wait=SECONDS][,timeout=SECONDS][,hostname=NAME]"
     static let taskKeys = ["run", "script"]
+    /// The status of a script that has had its time, also of one that never started.
+    static let timedOut: Int32 = 124
     static let keys = KeyTable(
         title: "node",
         rows: [
             KeyRow("run", .string, "a script for the node's shell; `;` goes on, `&&` stops, `,,` is a comma"),
             KeyRow("script", .path, "a file with such a script"),
             KeyRow("wait", .integer, "wait so many seconds for an address; without one the status is 123"),
-            KeyRow("timeout", .integer, "end the script after so many seconds, with status 124"),
+            KeyRow("timeout", .integer, "end netemu after so many seconds, with status 124"),
             KeyRow("hostname", .string, "the node's name (default: node)"),
         ])
 
@@ -54,12 +58,13 @@ struct NodeGuestKind: GuestKind, Equatable {
                 throw OptionError("\(key)=\(seconds) must be \(least) to 86400 seconds")
             }
             guard script != nil else { throw OptionError("\(key)= needs run= or script=") }
-            if key == "timeout" { limits.timeout = .seconds(seconds) }
+            if key == "timeout" { timeout = .seconds(seconds) }
             if key == "wait" { (limits.wait, limits.needsAddress) = (.seconds(seconds), seconds > 0) }
         }
     }
 
     var hasTask: Bool { script != nil }
+    var hasTimeLimit: Bool { timeout != nil }
     var hasConsole: Bool { true }
     var asksForAddress: Bool { true }
     func makeGuest(_ site: GuestSite) -> any Guest { NodeGuest(self, site) }

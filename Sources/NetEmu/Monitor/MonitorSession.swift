@@ -24,6 +24,8 @@ package final class MonitorSession {
     /// What is typed behind so many commands waits until others had their turn.
     static let commandsPerCall = 16
     private var commandsLeft = 0
+    /// Bytes are being looked at: an answer among them is not the last.
+    private var isTaking = false
     /// With so much to be shown no more is typed in: a short word can have a long answer.
     static let outputLimit = 64 << 10
 
@@ -78,6 +80,9 @@ package final class MonitorSession {
     }
 
     private func take(_ bytes: some Sequence<UInt8>) {
+        let wasTaking = isTaking
+        isTaking = true
+        defer { isTaking = wasTaking }
         for byte in bytes where !isFinished {
             if isWaiting || !typedAhead.isEmpty || output.count >= Self.outputLimit || commandsLeft == 0 {
                 if typedAhead.count < Self.typedAheadLimit { typedAhead.append(byte) }
@@ -90,6 +95,9 @@ package final class MonitorSession {
 
     /// Something was typed that is not looked at before what is to be shown has been taken, and others had their turn.
     var isHeldUp: Bool { !typedAhead.isEmpty && !isWaiting && !isFinished }
+
+    /// Every whole line that was typed has been answered.
+    var isAtRest: Bool { isFinished || typedAhead.isEmpty && !isWaiting && !isTaking }
 
     /// So much was typed meanwhile that no more should be.
     var isFull: Bool { typedAhead.count >= Self.typedAheadLimit / 2 }

@@ -31,6 +31,8 @@ final class MonitorUser: CharacterUser {
 
     func closed() { session.forget() }
 
+    var isAtRest: Bool { session.isAtRest }
+
     func received(_ bytes: [UInt8]) {
         session.receive(bytes)
         show()
@@ -61,6 +63,7 @@ final class MonitorUser: CharacterUser {
         if let failure = device.failure { onLoss?(failure) }
         if session.isHeldUp, device.hasRoom { goOnLater() }
         device.pauseInput(!device.hasRoom || session.isHeldUp || session.isFull)
+        if isAtRest { device.userCameToRest() }
     }
 
     private func goOnLater() {

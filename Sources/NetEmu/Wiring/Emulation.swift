@@ -28,7 +28,10 @@ final class Emulation {
     init(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
         let memory = try Self.makeMemory(configuration)
         chardevs = ChardevTable(on: reactor, doors.voice)
-        guest = configuration.guest.makeGuest(GuestSite(memory: memory, reactor: reactor, say: doors.voice.say))
+        guest = configuration.guest.makeGuest(
+            GuestSite(
+                memory: memory, reactor: reactor, isTaskOnTerminal: Terminal.isTerminal(doors.taskOutput),
+                say: doors.voice.say))
         let site = Network.Site(
             memory: memory, reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest,
             voice: doors.voice)
@@ -45,7 +48,7 @@ final class Emulation {
         machine.monitors = monitors
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
-        try makeUsers(configuration)
+        try makeUsers(configuration, doors.voice)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
@@ -59,19 +62,23 @@ final class Emulation {
     }
 
     private func makeTask(_ doors: Doors, on reactor: Reactor) {
-        let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor)
+        let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor, voice: doors.voice)
         task.onLoss = { [unowned life] in life.outputLost($0) }
         task.onEnd = { [unowned life] in life.end(status: $0) }
         self.task = task
     }
 
     /// Character devices, and who is behind them: the guest's console, monitors.
-    private func makeUsers(_ configuration: Configuration) throws(EmulationError) {
+    private func makeUsers(_ configuration: Configuration, _ voice: Voice) throws(EmulationError) {
         chardevs.hasStandardStreams = !configuration.process.isDaemon
         for plan in configuration.chardevs { try chardevs.add(plan) }
         if let id = configuration.console, let terminal = guest.console {
-            let device = try chardevs.take(id).device
-            let console = ConsoleUser(device)
+            let (device, isShared) = try chardevs.take(id)
+            let wayOut =
+                isShared
+                ? "Ctrl-A x ends netemu"
+                : configuration.monitors.isEmpty ? "kill \(getpid()) ends netemu" : "quit in the monitor ends netemu"
+            let console = ConsoleUser(device, wayOut: wayOut, voice)
             console.onLoss = { [unowned life] in life.outputLost($0) }
             console.onEnd = { [unowned life] in life.end(status: $0) }
             device.user = console

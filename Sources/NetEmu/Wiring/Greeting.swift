@@ -9,10 +9,15 @@ struct Greeting {
     var banner: String?
     /// For standard error.
     var remarks: [String] = []
+    /// Standard input is a pipe or a file, and nothing on the command line reads it.
+    var isInputUnread = false
+    /// What would.
+    static let inputReaders = "-monitor stdio or -serial stdio would read it"
 
     init() {}
 
     init(_ configuration: Configuration, at input: StandardStream.Input) {
+        isInputUnread = input == .other && !configuration.readsInput
         let running = Self.running(configuration)
         if configuration.sharesTerminal {
             let keys = "Ctrl-A c changes to the monitor, Ctrl-A x ends netemu"
@@ -42,6 +47,11 @@ struct Greeting {
 }
 
 extension Configuration {
+    /// Somebody reads standard input, or a task makes plain that nobody does.
+    var readsInput: Bool {
+        guest.hasTask || process.isDaemon || chardevs.contains { if case .stdio = $0.kind { true } else { false } }
+    }
+
     /// A guest that asks for its address, and a back-end that was told to give none.
     var addressWarnings: [String] {
         guard guest.asksForAddress else { return [] }

@@ -64,6 +64,7 @@ final class LifeCycle {
 
     /// Starts the back-ends; guest and monitors follow when every one is ready.
     func start() {
+        parts.guest.begin()
         parts.chardevs.startSockets()
         if let failure = parts.chardevs.failure { return fail(failure) }
         parts.network.start()
@@ -92,6 +93,9 @@ final class LifeCycle {
     private func greet() {
         if let banner = terms.greeting.banner { parts.chardevs.standard?.write((banner + "\r\n").utf8) }
         for line in terms.greeting.remarks { parts.voice.say(line) }
+        if terms.greeting.isInputUnread, StandardStream.hasWaitingInput {
+            parts.voice.say("nobody reads standard input, and something is there: \(Greeting.inputReaders)")
+        }
     }
 
     // MARK: what may end it

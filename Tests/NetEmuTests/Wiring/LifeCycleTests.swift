@@ -103,6 +103,7 @@ struct LifeCycleTests {
         }
         try script.start({ script.netdev(2)?.connect() })
         #expect(script.netdev(1)?.log == ["start"] && script.life.phase == .starting && setUps == 0)
+        #expect(script.guest?.isBegun == true)
         try script.start({ script.netdev(0)?.connect() }, { script.netdev(0)?.lose() }, { script.netdev(0)?.connect() })
         #expect(script.life.phase == .running && setUps == 1 && script.guest?.log == ["resume"])
     }
@@ -116,6 +117,17 @@ struct LifeCycleTests {
         session.receive(Array("info status\ncont\n".utf8))
         #expect(String(decoding: session.takeOutput(), as: UTF8.self).contains("VM status: paused (prelaunch)\r\n"))
         #expect(script.guest?.log == ["resume"])
+    }
+
+    @Test("a task whose time is over ends netemu, also while back-ends are waited for or nobody types cont")
+    func outOfTime() throws {
+        for isStopped in [false, true] {
+            let script = try EmulationScript(isStopped ? "ready=on" : "ready=off", hasTask: true, isStopped: isStopped)
+            try script.start()
+            script.reactor.atEndOfTurn { script.guest?.onEvent?(.taskEnded(status: 124)) }
+            #expect(try script.hasEnded())
+            #expect(script.life.exitStatus == 124 && script.guest?.log == ["end"])
+        }
     }
 
     @Test("a back-end that fails while everything starts ends netemu with the option and the reason")

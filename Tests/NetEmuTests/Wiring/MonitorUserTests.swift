@@ -17,6 +17,9 @@ private final class ScriptedDevice: CharacterDevice {
     func write(_ bytes: some Collection<UInt8>) { text += String(decoding: bytes, as: UTF8.self) }
     func pauseInput(_ isPaused: Bool) { self.isPaused = isPaused }
     func stop() {}
+    /// What was answered when the user said that nothing more comes.
+    private(set) var answeredAtRest = ""
+    func userCameToRest() { answeredAtRest = text }
     func type(_ text: String) { user?.received(Array(text.utf8)) }
 }
 
@@ -85,6 +88,20 @@ struct MonitorUserTests {
         stage.target.waiting[0](nil)
         for _ in 0...typed { stage.turn() }
         #expect(stage.answers == typed && !stage.device.isPaused)
+    }
+
+    @Test("it is at rest when the last of what was typed is answered, not before")
+    func rest() {
+        let stage = MonitorStage()
+        stage.device.type("netdev_add passt,id=x\ninfo status\ninfo version\n")
+        #expect(stage.device.user?.isAtRest == false && !stage.device.answeredAtRest.contains("netdev_add"))
+        stage.target.waiting[0](nil)
+        #expect(stage.device.user?.isAtRest == true)
+        #expect(stage.device.answeredAtRest.hasSuffix("info version\r\n0.1.0\r\n(netemu) "))
+        stage.device.type(String(repeating: "info status\n", count: 40) + "info ver")
+        #expect(stage.device.user?.isAtRest == false)
+        for _ in 0..<10 { stage.turn() }
+        #expect(stage.device.user?.isAtRest == true && stage.device.answeredAtRest == stage.device.text)
     }
 
     @Test("of a user who has gone nothing is carried out any more")

@@ -1,6 +1,7 @@
 // Parts of an emulation in the hand of a test: a kind of back-end, a guest, a card. Each does as it is told and keeps a
 // log of what it was asked for.
 
+import GuestNode
 import Link
 import Linux
 import TestSupport
@@ -143,6 +144,7 @@ final class ScriptedGuest: Guest {
     var onEvent: ((GuestEvent) -> Void)?
     private(set) var cards: [ScriptedCard] = []
     private(set) var log: [String] = []
+    private(set) var isBegun = false
     /// It takes its time: what it was asked for is done by `catchUp`.
     var isSlow = false
     private var late: [() -> Void] = []
@@ -162,6 +164,7 @@ final class ScriptedGuest: Guest {
         }
     }
 
+    func begin() { isBegun = true }
     func resume() { log.append("resume") }
     func pause(_ done: @escaping () -> Void) { answer("pause", done) }
     func reset() { log.append("reset") }
@@ -185,8 +188,8 @@ final class ScriptedOutput: GuestOutput {
     private var bytes: [UInt8] = []
     var hasOutput: Bool { !bytes.isEmpty }
     func say(_ text: String) { bytes += Array(text.utf8) }
-    func drainOutput(_ body: (UnsafeRawBufferPointer) -> Int) {
-        bytes.removeFirst(bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(4096))) })
+    func drainStreams(_ body: (UnsafeRawBufferPointer, OutputKind) -> Int) {
+        bytes.removeFirst(bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(4096)), .data) })
     }
 }
 
