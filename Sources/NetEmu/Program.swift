@@ -25,6 +25,7 @@ public enum Program {
                 case .other: configuration.usePipe()
                 case .null: break
                 }
+                try configuration.checkStop()
                 configuration.greeting = Greeting(configuration, at: StandardStream.input)
                 return run(configuration)
             }

@@ -31,6 +31,8 @@ public struct ConfigurationBuilder {
     var isMemoryGiven = false
     var hasNetworkOption = false
     var usedNICs = 0
+    /// The -guest that was read.
+    var guest: String?
     /// `-monitor` options seen: they name their devices.
     var compatMonitors = 0
     var obstacles = Obstacles()
@@ -81,6 +83,7 @@ public struct ConfigurationBuilder {
         for piece in pieces {
             switch piece {
             case .fault(let error, let place): obstacles.add(error, at: place)
+            case .programName(let word): warn("a program's name is no option: it is left out", at: word)
             case .option(let option):
                 hasNetworkOption = hasNetworkOption || NetworkLists.options.contains(option.row.name)
                 do throws(OptionError) {
@@ -168,15 +171,24 @@ public struct ConfigurationBuilder {
                 try checkStdio()
             } catch { obstacles.add(error, at: end) }
         }
+        do throws(OptionError) { try checkTask() } catch { obstacles.add(error, at: end) }
         guard !hasNetworkOption, !obstacles.hasMistake else { return }
-        let words = (["netemu", "-nic", "passt,vhost-user=on"] + arguments).map(ShellWord.quoted)
+        let advice = NetworkAdvice(arguments)
         obstacles.add(
             .lack(
                 "no network: QEMU's default, -net nic -net user, is not supported yet",
-                hints: [
-                    obstacles.isEmpty
-                        ? "Type: " + words.joined(separator: " ") : "Add -nic passt,vhost-user=on"
-                ]), at: end)
+                hints: [obstacles.isEmpty ? advice.line : advice.addition]), at: end)
+    }
+
+    /// A daemon's standard output is /dev/null.
+    private func checkTask() throws(OptionError) {
+        guard configuration.process.isDaemon, configuration.guest.hasTask else { return }
+        throw OptionError(
+            at: "-daemonize", "what the script prints would be lost: a daemon has no standard output",
+            hints: [
+                "Leave -daemonize out and end the line with &, or give the daemon a console: "
+                    + "-serial unix:PATH,server=on,wait=off"
+            ])
     }
 }
 

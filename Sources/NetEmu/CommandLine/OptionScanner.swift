@@ -26,6 +26,8 @@ public enum OptionScanner {
         case option(ScannedOption)
         /// A word that is none, and which one.
         case fault(OptionError, place: Int)
+        /// The first word of a line that was pasted with its program.
+        case programName(String)
     }
 
     /// - Throws: `OptionError` on an unknown option, a missing value or a word that is no option.
@@ -35,6 +37,7 @@ public enum OptionScanner {
             switch piece {
             case .option(let option): found.append(option)
             case .fault(let error, _): throw error
+            case .programName: break
             }
         }
         return found
@@ -44,6 +47,10 @@ public enum OptionScanner {
     static func pieces(of arguments: [String]) -> [Piece] {
         var found: [Piece] = []
         var index = 0
+        if let name = arguments.first, isProgramName(name) {
+            found.append(.programName(name))
+            index = 1
+        }
         while index < arguments.count {
             let place = index
             do throws(OptionError) {
@@ -57,6 +64,12 @@ public enum OptionScanner {
             }
         }
         return found
+    }
+
+    /// `qemu-system-x86_64`, `/usr/libexec/qemu-kvm`: how the lines begin that are pasted behind `netemu`.
+    static func isProgramName(_ word: String) -> Bool {
+        guard !word.hasPrefix("-"), let name = word.split(separator: "/").last else { return false }
+        return name.hasPrefix("qemu-system-") || ["qemu", "qemu-kvm", "kvm", "netemu"].contains(name)
     }
 
     private static func option(_ arguments: [String], _ index: inout Int) throws(OptionError) -> ScannedOption {
@@ -82,6 +95,13 @@ public enum OptionScanner {
         return arguments.dropLast().contains("--")
     }
 
+    /// What a word without a dash stands for, if a user may think that it is one of netemu's.
+    private static func meant(by word: String) -> String? {
+        if word == "help" || word == "version" || word == "completion" { return "netemu -\(word)" }
+        if NetdevKinds.isKnown(word) { return "netemu -nic \(word)" }
+        return GuestOption.names.contains(word) ? "netemu -nic passt -guest \(word)" : nil
+    }
+
     private static func lookUp(_ typed: String, isLast: Bool) throws(OptionError) -> OptionRow {
         if typed == "--" {
             guard !isLast else { throw OptionError(at: "--", "a command is missing behind it") }
@@ -90,6 +110,9 @@ public enum OptionScanner {
                 hints: ["What works today: -guest node,run='ip addr; ping -c 1 10.0.2.2'"])
         }
         guard typed.hasPrefix("-"), typed != "-" else {
+            if let meant = meant(by: typed) {
+                throw OptionError(at: typed, "this is no option", hints: ["Type: \(meant)"])
+            }
             throw .lack(
                 at: typed, "a disk image needs -guest qemu, which is not supported yet",
                 hints: [OptionMeaning.leaveOut])

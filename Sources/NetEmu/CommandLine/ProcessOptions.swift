@@ -52,6 +52,19 @@ extension OptionRow {
     }
 }
 
+extension Configuration {
+    /// `-S` where nobody can ever type `cont`: a script that has no limit of time would never end.
+    mutating func checkStop() throws(OptionError) {
+        guard isStopped, monitors.isEmpty else { return }
+        let text = "the guest will never run: there is no monitor in which cont could be typed"
+        let hint = "Leave -S out, or add -monitor unix:PATH,server=on,wait=off"
+        guard guest.hasTask, !guest.hasTimeLimit else {
+            return warnings.append(OptionWarning("\(text)\n\(hint)", at: "-S"))
+        }
+        throw OptionError(at: "-S", text, hints: [hint])
+    }
+}
+
 /// `-name`.
 enum NameOption {
     static let keys = KeyTable(

@@ -21,6 +21,9 @@ enum NetdevKinds {
     static let worksToday = "What works today: \(names.joined(separator: ", "))"
     static let help = "Available netdev backend types:\n" + names.joined(separator: "\n")
 
+    /// A type of QEMU's, whether it is carried out or not.
+    static func isKnown(_ name: String) -> Bool { names.contains(name) || others.contains(name) }
+
     static func named(_ name: String) -> (any NetdevKind.Type)? { all.first { $0.name == name } }
 
     /// The keys of a type; nil for one that is not carried out.
