@@ -72,6 +72,17 @@ extension Resolver {
 }
 
 extension DNSMessage {
+    /// A whole answer, in which aliases lead from `name` to an address.
+    func leadsToAddress(_ name: DNSName) -> Bool {
+        var name = name
+        for _ in 0...Resolver.aliasLimit where !isTruncated {
+            if !addresses(of: name).isEmpty { return true }
+            guard let alias = alias(of: name) else { return false }
+            name = alias
+        }
+        return false
+    }
+
     fileprivate func addresses(of name: DNSName) -> [IPAddress] {
         answers.compactMap { record in
             guard case .address(let address) = record.value, record.name == name else { return nil }

@@ -51,8 +51,9 @@ struct Resolver {
         var attempt = 0
         /// What was asked for the target, the last one last: a late answer is an answer, too.
         var asked: [Asked] = []
-        /// The answer is awaited in a TCP connection.
-        var isStreaming = false
+        /// The answer is awaited in a TCP connection, too, which was asked under this identifier.
+        var stream: UInt16?
+        var isStreaming: Bool { stream != nil }
         var port: UInt16
         var due: Instant
         /// The worst that a server said, shown when none does better.
@@ -126,12 +127,13 @@ struct Resolver {
         return id
     }
 
-    /// Takes a datagram that came to one of our ports.
+    /// Takes a datagram that came to one of our ports. While a connection is asked, only what ends the query counts.
     mutating func receive(_ bytes: UnsafeRawBufferPointer, from source: Endpoint, port: UInt16, now: Instant) {
-        guard let (id, query) = queries.first(where: { $0.value.port == port }), !query.isStreaming,
-            source.port == Self.serverPort, let message = try? DNSMessage(bytes),
-            Self.isAnswer(message, to: query, from: source.address)
+        guard let (id, query) = queries.first(where: { $0.value.port == port }), source.port == Self.serverPort,
+            let message = try? DNSMessage(bytes), Self.isAnswer(message, to: query),
+            query.asked.contains(Asked(server: source.address, id: message.id))
         else { return }
+        if query.isStreaming { guard message.responseCode == 0, message.leadsToAddress(query.target) else { return } }
         // Whoever was asked before may still answer; that he cannot is no news any more.
         let isLast = query.asked.last == Asked(server: source.address, id: message.id)
         take(message, id, from: source.address, isLast: isLast, now: now)
@@ -140,17 +142,17 @@ struct Resolver {
     /// Takes the answer that came in the connection made for a query.
     mutating func receive(_ bytes: UnsafeRawBufferPointer, inStreamOf id: QueryID, now: Instant) {
         guard let query = queries[id], query.isStreaming else { return }
-        queries[id]?.isStreaming = false
-        guard let message = try? DNSMessage(bytes), Self.isAnswer(message, to: query, from: query.server),
+        queries[id]?.stream = nil
+        guard let message = try? DNSMessage(bytes), Self.isAnswer(message, to: query), message.id == query.stream,
             !message.isTruncated
         else { return failOver(id, .truncated(server: query.server), now: now) }
         take(message, id, from: query.server, isLast: true, now: now)
     }
 
-    /// RFC 5452, 9.1: the identifier is one that this server was sent, and the question ours, whatever the answer says.
-    private static func isAnswer(_ message: DNSMessage, to query: Query, from server: IPAddress) -> Bool {
-        message.isResponse && message.opcode == 0 && query.asked.contains(Asked(server: server, id: message.id))
-            && message.questions == [DNSQuestion(query.target, .a)]
+    /// RFC 5452, 9.1: the question is ours, whatever the answer says; that the identifier is one that this server was
+    /// sent, the caller looks at.
+    private static func isAnswer(_ message: DNSMessage, to query: Query) -> Bool {
+        message.isResponse && message.opcode == 0 && message.questions == [DNSQuestion(query.target, .a)]
     }
 
     private mutating func take(
@@ -225,7 +227,7 @@ struct Resolver {
         guard var query = queries[id] else { return }
         let number = UInt16.random(in: 0...UInt16.max, using: &random)
         query.asked.append(Asked(server: query.server, id: number))
-        query.isStreaming = false
+        query.stream = nil
         let round = min(query.attempt / query.servers.count, Self.patience.count - 1)
         query.due = now + Self.patience[round]
         queries[id] = query
@@ -233,7 +235,7 @@ struct Resolver {
         output.append(ResolverDatagram(server: query.server, port: query.port, message: message))
     }
 
-    /// The answer of `server` was too long for a datagram.
+    /// The answer of `server` was too long for a datagram. What others still send counts, too.
     private mutating func askByStream(_ id: QueryID, _ server: IPAddress, now: Instant) {
         guard var query = queries[id] else { return }
         let number = UInt16.random(in: 0...UInt16.max, using: &random)
@@ -242,8 +244,7 @@ struct Resolver {
             let count = query.servers.count
             query.attempt += (place - query.attempt % count + count) % count
         }
-        query.asked = [Asked(server: server, id: number)]
-        query.isStreaming = true
+        query.stream = number
         query.due = now + Self.streamPatience
         queries[id] = query
         let message = DNSMessage(id: number, query: DNSQuestion(query.target, .a))

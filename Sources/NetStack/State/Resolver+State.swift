@@ -75,7 +75,10 @@ extension Resolver.Query {
         try coder.require(!candidates.isEmpty && !servers.isEmpty, "a query")
         try coder.count(&attempt, in: 0...servers.count * (Resolver.patience.count + 1), "attempts of a query")
         try coder.list(&asked, limit: 1 << 16, "questions of a query")
+        var (isStreaming, number) = (isStreaming, stream ?? 0)
         try coder.flag(&isStreaming)
+        try coder.integer(&number)
+        stream = isStreaming ? number : nil
         try coder.integer(&port)
         try coder.instant(&due)
         try coder.optional(&refusal)

@@ -200,6 +200,60 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         #expect(!script.resolver.isStreaming(id), "a connection that says nothing is given up")
     }
 
+    @Test(
+        "while a connection is asked, a late good datagram of another server is the answer; what is not good is nothing"
+    )
+    func lateDatagram() throws {
+        let script = Script()
+        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
+        let id = script.start("a.b")
+        let first = try #require(script.asked.last)
+        // The first server is slow, the second's answer is too long, and slow as a stream.
+        try script.wait()
+        script.answer([record]) { $0.isTruncated = true }
+        #expect(script.streams.map(\.server) == [server2] && script.resolver.isStreaming(id))
+        let second = try #require(script.asked.last)
+        func tell(_ question: ResolverDatagram, _ records: [DNSRecord], code: UInt8 = 0, isCut: Bool = false) {
+            var message = DNSMessage(answering: question.message, records, responseCode: code)
+            message.isTruncated = isCut
+            script.deliver(message, from: Endpoint(question.server, 53), port: question.port)
+        }
+        for code in [2, 3, 5] as [UInt8] { tell(first, [], code: code) }
+        tell(first, [])
+        tell(first, [DNSRecord(try name("a.b"), timeToLive: 1, .alias(try name("c.b")))])
+        tell(first, [record], isCut: true)
+        tell(second, [record], isCut: true)
+        #expect(script.take(id) == nil && script.resolver.isStreaming(id))
+        #expect(script.streams.count == 1 && script.asked.count == 2)
+        tell(first, [record])
+        #expect(try script.take(id)?.get().server == server1)
+        #expect(!script.resolver.isStreaming(id) && script.resolver.nextDeadline == nil)
+        script.answerStream([record])
+        #expect(script.take(id) == nil)
+    }
+
+    @Test(
+        "of a stream and a datagram the one that comes first is the answer; a failed stream leaves the query as it was")
+    func streamFirst() throws {
+        let script = Script()
+        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
+        var id = script.start("a.b")
+        try script.wait()
+        script.answer([]) { $0.isTruncated = true }
+        script.answerStream([record])
+        #expect(try script.take(id)?.get().server == server2)
+        id = script.start("a.b", servers: [server1, server2, IPAddress(10, 0, 0, 55)])
+        let first = try #require(script.asked.last)
+        try script.wait()
+        script.answer([]) { $0.isTruncated = true }
+        script.resolver.streamFailed(id, now: script.now)
+        script.collect()
+        script.deliver(
+            DNSMessage(answering: first.message, [record], responseCode: 0), from: Endpoint(server1, 53),
+            port: first.port)
+        #expect(try script.take(id)?.get().server == server1)
+    }
+
     @Test("an ICMP error counts only about a server that was asked, and ends no query")
     func softErrors() throws {
         let script = Script()
