@@ -1,6 +1,7 @@
 // TCP of a host on its way to another process. Version 1:
 //
-//      clock 64 | secrets | slots 32, for each: generation 32, flag in use, [connection, rings]
+//      clock 64 | secrets | slots 32, for each: generation 32, flag in use, [connection, rings, [closed: bytes
+//          that were not acknowledged, 64]]
 //      listeners 32, for each: generation 32, flag open, port 16, address 128, backlog 64, queue (32, slots)
 //      half-open connections of listeners: 32, for each: slot 32, listener 32
 //
@@ -60,7 +61,10 @@ extension TCPLayer: Movable {
             var connection = slots.pointer(slot)?.pointee ?? emptyConnection()
             if isInUse { try connection.code(&coder) }
             if coder.isReading { try add(connection, generation, isInUse: isInUse) }
-            if isInUse { try codeText(slot, &coder) }
+            if isInUse {
+                try codeText(slot, &coder)
+                try codeRemainder(slot, &coder)
+            }
         }
     }
 
@@ -99,6 +103,12 @@ extension TCPLayer: Movable {
         // What a closed connection had under way is nobody's any more.
         let isClosed = connection.pointee.state == .closed
         try coder.require(isClosed || inFlight <= connection.pointee.send.queued &+ 2, "text in flight")
+    }
+
+    /// A closed connection has no text, and still tells how much of it nobody acknowledged.
+    private func codeRemainder(_ slot: UInt32, _ coder: inout StateCoder) throws(StateError) {
+        guard let connection = slots.pointer(slot), connection.pointee.state == .closed else { return }
+        try coder.count(&connection.pointee.send.queued, in: 0...1 << 30, "bytes that were not acknowledged")
     }
 
     // MARK: listeners
