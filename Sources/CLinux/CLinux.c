@@ -19,8 +19,6 @@ int ne_add_seals_grow_shrink(int fd) {
     return result(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL));
 }
 
-int ne_get_seals(int fd) { return result(fcntl(fd, F_GET_SEALS)); }
-
 int ne_eventfd(void) { return result(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
 
 int ne_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }

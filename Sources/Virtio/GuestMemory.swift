@@ -1,4 +1,4 @@
-// The one guest memory: sealed memfds, each mapped once, seen by the driver, by a device in this process
+// The one guest memory: files, each mapped once, seen by the driver, by a device in this process
 // and by a vhost-user back-end (docs/misbehaviours.md, RM, names what a peer tries). Guest-physical
 // addresses become pointers here and nowhere else; no arithmetic on a peer's number can wrap.
 // This file must not know what lies in the memory.
@@ -61,6 +61,21 @@ public final class GuestMemory: @unchecked Sendable {
         try self.init([memory], regions: regions)
     }
 
+    /// Files one behind the other, from guest-physical 0 on.
+    public convenience init(inARow files: [SharedMemory]) throws(VirtioError) {
+        var start: UInt64 = 0
+        var regions: [MemoryRegion] = []
+        for (index, file) in files.enumerated() {
+            let size = UInt64(file.size)
+            regions.append(
+                MemoryRegion(
+                    guestPhysical: start, size: size, userAddress: MemoryRegion.userAddressBase &+ start,
+                    fileOffset: UInt64(file.offset), file: index))
+            start &+= size
+        }
+        try self.init(files, regions: regions)
+    }
+
     /// Regions of one file.
     public convenience init(_ memory: SharedMemory, regions: [MemoryRegion]) throws(VirtioError) {
         try self.init([memory], regions: regions)
@@ -68,15 +83,16 @@ public final class GuestMemory: @unchecked Sendable {
 
     /// - Parameters:
     ///   - files: what the regions lie in; one that no region names is kept, and nothing else.
-    ///   - regions: each inside its file, page-aligned, not overlapping as guest-physical or as user addresses. One piece
+    ///   - regions: each inside what is mapped of its file, page-aligned, not overlapping as guest-physical or as user addresses. One piece
     ///     of a file may be at two addresses.
     public init(_ files: [SharedMemory], regions: [MemoryRegion]) throws(VirtioError) {
-        try GuestMemory.validate(regions, sizes: files.map { UInt64($0.size) })
+        try GuestMemory.validate(regions, files)
         self.files = files
         self.regions = regions
         let map = UnsafeMutableBufferPointer<MappedRegion>.allocate(capacity: regions.count)
         for (index, region) in regions.enumerated() {
-            let base = files[region.file].base + Int(region.fileOffset)
+            let file = files[region.file]
+            let base = file.base + (Int(region.fileOffset) - file.offset)
             map.initializeElement(
                 at: index, to: MappedRegion(start: region.guestPhysical, size: region.size, base: base))
         }
@@ -87,6 +103,9 @@ public final class GuestMemory: @unchecked Sendable {
 
     /// What sizes and addresses of regions are multiples of, in bytes.
     public static let pageSize = 4096
+
+    /// Another process can map all of it.
+    public var isShared: Bool { files.allSatisfy(\.isShared) }
 
     /// Bytes of RAM in all regions.
     public var size: UInt64 { regions.reduce(0) { $0 &+ $1.size } }
@@ -127,11 +146,14 @@ public final class GuestMemory: @unchecked Sendable {
         return nil
     }
 
-    private static func validate(_ regions: [MemoryRegion], sizes: [UInt64]) throws(VirtioError) {
+    private static func validate(_ regions: [MemoryRegion], _ files: [SharedMemory]) throws(VirtioError) {
         guard !regions.isEmpty else { throw .noRegion }
         for (index, region) in regions.enumerated() {
-            let size = sizes.indices.contains(region.file) ? sizes[region.file] : 0
-            guard region.isWellFormed(fileSize: size) else { throw .region(region, fileSize: size) }
+            let file = files.indices.contains(region.file) ? files[region.file] : nil
+            let (start, size) = (UInt64(file?.offset ?? 0), UInt64(file.map { $0.offset + $0.size } ?? 0))
+            guard region.fileOffset >= start, region.isWellFormed(fileSize: size) else {
+                throw .region(region, fileSize: size)
+            }
             for other in regions[..<index] where region.overlaps(other) { throw .regionsOverlap(other, region) }
         }
     }

@@ -111,6 +111,42 @@ import Virtio
     }
 
     @Test(
+        "rings that lie in another memory than those before: the back-end is told of that one",
+        arguments: [false, true])
+    func otherMemory(slots: Bool) throws {
+        let memories = try (0..<2).map { _ in try GuestMemory(size: 64 << 20) }
+        var bench = try MachineBench(slots ? .everything : .passt, memory: memories[0])
+        bench.connect()
+        for number in [0, 0, 1, 0] {
+            bench.call { machine, _ in machine.use(memories[number]) }
+            bench.start()
+            bench.stop()
+        }
+        let words = ["ADD_MEM_REG", "REM_MEM_REG", "SET_MEM_TABLE"]
+        let told = zip(bench.trace, bench.attachments).compactMap { line, files in
+            words.first { line.hasPrefix($0) }.map { "\($0) \(files.map { $0 == memories[0].shared.descriptor.raw })" }
+        }
+        if slots {
+            #expect(
+                told == [
+                    "ADD_MEM_REG [true]", "REM_MEM_REG []", "ADD_MEM_REG [false]", "REM_MEM_REG []",
+                    "ADD_MEM_REG [true]",
+                ])
+        } else {
+            #expect(told == [true, true, false, true].map { "SET_MEM_TABLE [\($0)]" })
+        }
+    }
+
+    @Test("a front-end that does not know yet where rings lie starts none")
+    func noMemory() throws {
+        var bench = try MachineBench(.passt)
+        bench.machine = FrontEndMachine(options: bench.machine.options)
+        bench.connect()
+        bench.start()
+        #expect(bench.events.contains { if case .startFailed(.ringOutsideMemory) = $0 { true } else { false } })
+    }
+
+    @Test(
         "SET_FEATURES carries offered bits only, VERSION_1 always, bit 30 when offered (CFE-05)",
         arguments: [
             (ScriptedBackEnd.passt, 0x1_4000_8002), (.old, 0x1_3000_8003), (.everything, 0x1_7000_9983),

@@ -100,6 +100,24 @@ struct SeveralFilesTests {
         #expect(GuestHeap(memory: memory).capacity == UInt64(3 << 16) - 4096)
     }
 
+    @Test("files in a row, of one only what is mapped of it")
+    func row() throws {
+        let descriptor = try SharedMemory(name: "part", size: 1 << 16).descriptor.duplicate()
+        let part = try SharedMemory(descriptor, size: 1 << 14, offset: 1 << 14)
+        let memory = try GuestMemory(inARow: [files[0], part])
+        #expect(memory.size == 5 << 14 && memory.isShared)
+        #expect(memory.regions[1].guestPhysical == 1 << 16 && memory.regions[1].fileOffset == 1 << 14)
+        memory.span(at: (1 << 16) + 3, count: 1)?.copyBytes(from: [7])
+        #expect(part.bytes[3] == 7)
+        #expect(memory.guestAddress(ofUser: MemoryRegion.userAddressBase + (1 << 16)) == 1 << 16)
+        for offset in [0, 1 << 15] as [UInt64] {
+            let region = MemoryRegion(guestPhysical: 0, size: 1 << 14, userAddress: 1 << 40, fileOffset: offset)
+            #expect(throws: VirtioError.region(region, fileSize: 1 << 15)) {
+                _ = try GuestMemory(part, regions: [region])
+            }
+        }
+    }
+
     @Test("user addresses are translated both ways, and only those that some region has")
     func userAddresses() {
         for address in [0, 0xffff, 1 << 20, (1 << 20) + 0x1ffff] as [UInt64] {

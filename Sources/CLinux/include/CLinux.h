@@ -59,7 +59,6 @@ static inline void ne_cpu_relax(void) {
 
 int ne_memfd_create(const char *name);               // close-on-exec, sealable
 int ne_add_seals_grow_shrink(int fd);                // F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL
-int ne_get_seals(int fd);                            // seal bits, or -errno
 int ne_eventfd(void);                                // counter 0, non-blocking, close-on-exec
 int ne_event_prepare(void);                          // what ne_event_signal needs of the kernel
 int ne_event_signal(int fd);                         // adds 1 to an eventfd, without ever waiting for its other holders
@@ -78,6 +77,18 @@ int ne_open_directory(int dir, const char *path);    // O_PATH
 int ne_open_place(int dir, const char *path);        // O_PATH, and a symbolic link itself
 int ne_is_procfs(int fd);                            // 1, 0
 ssize_t ne_read_link(int link, char *room, size_t size);  // of a link opened with ne_open_place; length, or -errno
+
+// ---- memory in files: each returns 0 or what it says, or -errno ----
+
+/// From now on a page of the mapping that is gone when it is touched (SIGBUS) becomes one of zeros, and `event` (an
+/// eventfd) is signalled. `page` is the mapping's page size. A slot for `ne_unguard_memory`.
+int ne_guard_memory(void *base, size_t size, size_t page, int event);
+void ne_unguard_memory(int slot);
+/// A lock of the open file description, which ends with its last descriptor, in whatever process. -EAGAIN: another has one.
+int ne_lock_range(int fd, int is_exclusive, int64_t start, int64_t length);
+int ne_fallocate(int fd, int64_t start, int64_t length);
+int ne_populate(void *base, size_t size);            // makes every page now, with what it holds
+int64_t ne_page_size(int fd);                        // of a mapping of this file: that of hugetlbfs may be large
 
 // ---- ancillary data ----
 

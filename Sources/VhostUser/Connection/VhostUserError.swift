@@ -36,7 +36,7 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case noSuchQueue(UInt16, count: Int)
     /// A ring address outside guest memory.
     case ringOutsideMemory(queue: UInt16, address: UInt64)
-    /// The memory is not a sealed memfd that another process can map.
+    /// Another process cannot map the memory.
     case memoryNotShared
     /// The back-end does not read: more is waiting to be sent than the limit.
     case sendQueueFull(bytes: Int)
@@ -77,7 +77,7 @@ extension VhostUserError: CustomStringConvertible {
         case .noSuchQueue(let index, let count): "queue \(index) of a vhost-user connection with \(count) queues"
         case .ringOutsideMemory(let queue, let address):
             "ring \(queue) at guest address 0x\(String(address, radix: 16)) is not in guest memory"
-        case .memoryNotShared: "vhost-user needs guest memory in a sealed memfd (share=on)"
+        case .memoryNotShared: "vhost-user needs guest memory that can be shared (share=on)"
         case .sendQueueFull(let bytes): "the vhost-user back-end does not read: \(bytes) bytes are waiting"
         case .notConnected: "the vhost-user back-end is not connected"
         case .closedByOwner: "the vhost-user connection was closed"

@@ -13,7 +13,6 @@ public final class FrontEnd: RingBackEnd {
     public var onEvent: ((FrontEndEvent) -> Void)?
 
     private let reactor: Reactor
-    private let memory: GuestMemory
     private var machine: FrontEndMachine
     private var stream: MessageStream?
     private var channel: BackEndChannel?
@@ -25,14 +24,26 @@ public final class FrontEnd: RingBackEnd {
     private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var pendingStops: [([RingPosition]) -> Void] = []
 
-    /// - Throws: when `memory` is not in a file that another process can safely map.
-    public init(reactor: Reactor, memory: GuestMemory, options: FrontEndOptions = FrontEndOptions())
+    /// A front-end of rings in `memory`.
+    /// - Throws: when another process cannot map it.
+    public convenience init(reactor: Reactor, memory: GuestMemory, options: FrontEndOptions = FrontEndOptions())
         throws(VhostUserError)
     {
-        guard memory.files.allSatisfy({ SharedMemory.isSealed($0.descriptor.raw) }) else { throw .memoryNotShared }
+        self.init(reactor: reactor, options: options)
+        try use(memory)
+    }
+
+    /// A front-end that cannot start rings before it is told by `use` where they lie.
+    public init(reactor: Reactor, options: FrontEndOptions = FrontEndOptions()) {
         self.reactor = reactor
-        self.memory = memory
-        machine = FrontEndMachine(options: options, memory: memory)
+        machine = FrontEndMachine(options: options)
+    }
+
+    /// The rings of the next start lie in `memory`. Call while none run: before the first start, or when a stop is done.
+    /// - Throws: when another process cannot map it.
+    public func use(_ memory: GuestMemory) throws(VhostUserError) {
+        guard memory.isShared else { throw .memoryNotShared }
+        machine.use(memory)
     }
 
     deinit { hangUp() }
@@ -158,7 +169,7 @@ public final class FrontEnd: RingBackEnd {
 
     /// A base the back-end cannot have reached is replaced by the used index.
     private func base(of ring: StoppedRing) -> RingPosition {
-        let used = memory.usedIndex(at: ring.usedRing) ?? 0
+        let used = machine.memory?.usedIndex(at: ring.usedRing) ?? 0
         if let base = ring.base(usedIndex: used) { return base }
         report(
             .warning(
@@ -173,7 +184,7 @@ public final class FrontEnd: RingBackEnd {
 
     /// Of the rings that the last connection worked on.
     private func usedIndices() -> [RingPosition] {
-        machine.queues.map { RingPosition(memory.usedIndex(at: $0.usedRing) ?? 0) }
+        machine.queues.map { RingPosition(machine.memory?.usedIndex(at: $0.usedRing) ?? 0) }
     }
 
     private func timeCame() {

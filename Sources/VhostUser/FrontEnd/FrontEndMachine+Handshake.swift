@@ -31,10 +31,8 @@ extension FrontEndMachine {
             }
             if protocolFeatures.contains(.memorySlots) {
                 ask(.getMaximumMemorySlots, for: .memorySlots)
-            } else {
-                guard memory.regions.count <= MemoryTable.maximumRegions else {
-                    return fail(.tooManyMemoryRegions(count: memory.regions.count))
-                }
+            } else if let reason = objection(to: memory) {
+                return fail(reason)
             }
             if protocolFeatures.contains(.backEndRequests), let channel = descriptors?.backEndChannel {
                 tellAcknowledged(.setBackEndRequestDescriptor, attaching: [Attachment(channel)])
@@ -52,8 +50,17 @@ extension FrontEndMachine {
     }
 
     mutating func requireMemorySlots(_ supported: UInt64) {
-        guard supported < UInt64(memory.regions.count) else { return }
-        fail(.tooFewMemorySlots(supported: supported, needed: memory.regions.count))
+        slotLimit = supported
+        if let reason = objection(to: memory) { fail(reason) }
+    }
+
+    /// Why the back-end cannot be told of all of `memory`.
+    func objection(to memory: GuestMemory?) -> VhostUserError? {
+        let count = memory?.regions.count ?? 0
+        guard protocolFeatures.contains(.memorySlots) else {
+            return count > MemoryTable.maximumRegions ? .tooManyMemoryRegions(count: count) : nil
+        }
+        return slotLimit < UInt64(count) ? .tooFewMemorySlots(supported: slotLimit, needed: count) : nil
     }
 
     /// Offered bits that this front-end knows, wants and can serve on this connection.

@@ -13,6 +13,7 @@ extension FrontEndMachine {
     /// stop is under way.
     public mutating func start(features negotiated: UInt64, queues: [QueueConfiguration], now: Instant) {
         guard state == .ready || state == .stopping else { return refuseStart(.notConnected) }
+        if let reason = objection(to: memory) { return refuseStart(reason) }
         do throws(VhostUserError) {
             let addresses = try queues.map { (queue) throws(VhostUserError) in try address(of: queue) }
             appendStart(features: negotiated, rings: Array(zip(queues, addresses)))
@@ -120,15 +121,21 @@ extension FrontEndMachine {
     }
 
     private mutating func describeMemory() {
-        let regions = memory.regions.compactMap { region in
-            (try? MemoryRegionDescription(region)).map { ($0, Attachment(memory.files[region.file])) }
-        }
+        guard let memory else { return }
+        let regions = Self.descriptions(of: memory)
         if protocolFeatures.contains(.memorySlots) {
-            guard !areSlotsFilled else { return }
-            areSlotsFilled = true
+            guard slots !== memory else { return }
+            for (region, _) in slots.map(Self.descriptions) ?? [] { tellAcknowledged(.removeMemoryRegion(region)) }
+            slots = memory
             for (region, file) in regions { tellAcknowledged(.addMemoryRegion(region), attaching: [file]) }
         } else if let table = try? MemoryTable(regions.map(\.0)) {
             tellAcknowledged(.setMemoryTable(table), attaching: regions.map(\.1))
+        }
+    }
+
+    private static func descriptions(of memory: GuestMemory) -> [(MemoryRegionDescription, Attachment)] {
+        memory.regions.compactMap { region in
+            (try? MemoryRegionDescription(region)).map { ($0, Attachment(memory.files[region.file])) }
         }
     }
 
@@ -163,7 +170,7 @@ extension FrontEndMachine {
     private func address(of queue: QueueConfiguration) throws(VhostUserError) -> VringAddress {
         guard Int(queue.index) < options.ringCount else { throw .noSuchQueue(queue.index, count: options.ringCount) }
         func user(_ address: UInt64) throws(VhostUserError) -> UInt64 {
-            guard let user = memory.userAddress(of: address) else {
+            guard let user = memory?.userAddress(of: address) else {
                 throw .ringOutsideMemory(queue: queue.index, address: address)
             }
             return user

@@ -30,7 +30,8 @@ public struct FrontEndMachine {
     /// What the owner decided.
     public let options: FrontEndOptions
 
-    let memory: GuestMemory
+    /// Where rings lie; nil before the first is known.
+    private(set) var memory: GuestMemory?
     var descriptors: ConnectionDescriptors?
     var steps: [Step] = []
     var outstanding: Outstanding?
@@ -39,15 +40,20 @@ public struct FrontEndMachine {
     var queues: [QueueConfiguration] = []
     var answeredBases: [UInt16: UInt32] = [:]
     var enabledPairs: Set<Int> = [0]
-    /// Memory slots are filled once per connection.
-    var areSlotsFilled = false
+    /// What the back-end's memory slots hold: they are filled once per connection and memory.
+    var slots: GuestMemory?
+    /// As many as the back-end has.
+    var slotLimit: UInt64 = 0
     var lastAnswer = Instant(nanoseconds: 0)
 
     /// Nothing is connected yet. `memory` is described to the back-end with the first start.
-    public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory) {
+    public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory? = nil) {
         self.options = options
         self.memory = memory
     }
+
+    /// The rings of the next start lie in `memory`.
+    public mutating func use(_ memory: GuestMemory) { self.memory = memory }
 
     /// Features a driver may be offered; empty until the handshake told.
     public var features: UInt64 {
@@ -137,7 +143,7 @@ public struct FrontEndMachine {
         offeredFeatures = 0
         protocolFeatures = []
         answeredBases.removeAll()
-        areSlotsFilled = false
+        slots = nil
     }
 
     private var healthDeadline: Instant? {
