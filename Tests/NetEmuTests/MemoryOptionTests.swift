@@ -3,7 +3,9 @@
 
 import Glibc
 import Linux
+import TestSupport
 import Testing
+import Virtio
 
 @testable import NetEmu
 
@@ -31,7 +33,8 @@ struct MemoryOptionTests {
             try CommandLineTests.build("-nodefaults -object memory-backend-memfd,id=m,size=1M,\(keys)").warnings.count
         }
         #expect(try warned("prealloc=off,hugetlb=off,merge=on,dump=on,reserve=on,seal=on,policy=default") == 0)
-        #expect(try warned("prealloc=on,hugetlb=on") == 2)
+        #expect(try warned("prealloc=on,merge=off,dump=off") == 0)
+        #expect(try warned("policy=bind,host-nodes=0,hugetlb=on,reserve=off") == 4)
     }
 
     @Test(
@@ -57,6 +60,10 @@ struct MemoryOptionTests {
                 "Invalid parameter type for 'host-nodes', expected: array"
             ),
             (#"{"qom-type":"memory-backend-ram","id":"m","size":"1M"}"#, "Parameter 'size' expects uint64"),
+            (
+                "memory-backend-file,id=m,size=1M,mem-path=/x,pmem=on",
+                "pmem=on is not supported yet\nWhat works today: pmem=off"
+            ),
             ("monitor-hmp,id=m", "Parameter 'chardev' is missing"),
             ("monitor-hmp,chardev=c", "Parameter 'id' is missing"),
             ("monitor-hmp,id=m,chardev=c,bogus=1", "Invalid parameter 'bogus'"),
@@ -71,6 +78,39 @@ struct MemoryOptionTests {
         arguments: [
             ("-object memory-backend-ram,id=m,size=0", "property 'size' of memory-backend-ram doesn't take value '0'"),
             ("-object memory-backend-shm,id=m,size=1M,share=off", "can't create shm backend with `share=off`"),
+            (
+                "-object memory-backend-ram,id=m,size=1M,prealloc-threads=0",
+                "property 'prealloc-threads' of memory-backend-ram doesn't take value '0'"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=100,mem-path=/x",
+                "backend 'memory-backend-file' memory size must be multiple of 4 KiB"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=1M,mem-path=/x,offset=3k",
+                "offset 0xc00 must be multiples of page size 0x1000"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=1M,mem-path=/x,align=3",
+                "alignment 0x3 must be multiples of page size 0x1000"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=1M,mem-path=/x,align=12k",
+                "alignment 0x3000 must be a power of two"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=1M,mem-path=/x,rom=on",
+                "property 'rom' = 'on' is not supported with 'readonly' = 'off'"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=1M,mem-path=/x,readonly=on,share=on,rom=off",
+                "property 'rom' = 'off' is incompatible with 'readonly' = 'on' and 'share' = 'on'"
+            ),
+            (
+                "-object memory-backend-file,id=m,size=128M,mem-path=/x,readonly=on -machine memory-backend=m",
+                "memory-backend-file 'm' is only read, and the guest writes to its memory\n"
+                    + "With share=off,rom=off there what the guest writes is kept in memory"
+            ),
             ("-machine memory-backend=zz", "Memory backend 'zz' not found"),
             ("-M q35,memory-backend=zz", "Memory backend 'zz' not found"),
             (
@@ -99,6 +139,57 @@ struct MemoryOptionTests {
         ])
     func placeless(_ line: String, _ text: String) {
         #expect(ObstacleTests.refused(["-nodefaults"] + CommandLineErrorTests.words(line)) == ["netemu: \(text)"])
+    }
+
+    @Test("an object that lies in a file, with all of its keys")
+    func file() throws {
+        let made = try CommandLineTests.build(
+            "-nic none -object memory-backend-file,id=m,size=16M,mem-path=/x,offset=1M,align=2M,discard-data=on,"
+                + "readonly=on,rom=off,prealloc=on,reserve=off,merge=off,dump=off -machine memory-backend=m")
+        let backend = try #require(made.memory.backends.first)
+        #expect(
+            backend.file
+                == MemoryFilePlan(
+                    path: "/x", offset: 1 << 20, alignment: 2 << 20, isReadOnly: true, isCopied: true,
+                    isDiscarded: true))
+        #expect(backend.isPopulated && !backend.isReserved && !backend.isMerged && !backend.isDumped)
+        #expect(made.memory.size == 16 << 20 && !made.memory.isShared && made.warnings.isEmpty)
+    }
+
+    @Test("objects are made in their order, those that nobody uses, too; what fails is QEMU's sentence")
+    func made() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path
+            func memory(_ objects: String) throws -> MemoryObjects {
+                try MemoryObjects(CommandLineTests.build("-nic none " + objects.replacing("{}", with: path)).memory)
+            }
+            func failure(_ objects: String) throws -> String? {
+                do {
+                    _ = try memory(objects)
+                    return nil
+                } catch let error as EmulationError { return error.text.replacing(path, with: "{}") }
+            }
+            let file = "-object memory-backend-file,size=16M,share=on"
+            let parts = try memory(
+                "\(file),id=a,mem-path={}/a -object memory-backend-ram,id=b,size=16M "
+                    + "\(file),id=c,mem-path={}/c -m 32M -numa node,memdev=b -numa node,memdev=a")
+            #expect(parts.ids == ["a", "b", "c"] && directory.entries == ["a", "c"])
+            parts.guest.span(at: (16 << 20) + 5, count: 1)?.copyBytes(from: [9])
+            #expect(try SmallFile.read(path + "/a", limit: 16 << 20 | 1)[5] == 9)
+            #expect(parts.guest.size == 32 << 20)
+            #expect(
+                try failure("\(file),id=m,mem-path={}/no/such")
+                    == "can't open backing store {}/no/such for guest RAM: No such file or directory")
+            #expect(try failure("\(file),id=m,mem-path={}/a") == "{}/a is guest memory already")
+            try SmallFile.write([1, 2, 3], to: path + "/short")
+            #expect(
+                try failure("\(file),id=m,mem-path={}/short")
+                    == "m backing store size 0x3 is too small for 'size' option 0x1000000 plus 'offset' option 0x0")
+            #expect(
+                try failure("\(file),id=m,mem-path=/dev/null")
+                    == "unable to map backing store for guest RAM: No such device")
+            withExtendedLifetime(parts) {}
+        }
     }
 
     @Test("without -m the memory object of -machine says how much there is")

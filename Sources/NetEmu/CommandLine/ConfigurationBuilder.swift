@@ -24,7 +24,6 @@ struct ParsedOption {
 /// Makes a configuration of a command line; `build` is its one entrance.
 public struct ConfigurationBuilder {
     var configuration = Configuration()
-    var backends: [MemoryBackend] = []
     var memdevs: [(id: String, location: String)] = []
     /// `-machine memory-backend=`; the last counts.
     var machineMemory: String?
@@ -167,6 +166,7 @@ public struct ConfigurationBuilder {
         let end = arguments.count
         if obstacles.isEmpty, hasNetworkOption {
             do throws(OptionError) {
+                try refusePrivateMemory()
                 try checkFilters()
                 try checkStdio()
             } catch { obstacles.add(error, at: end) }

@@ -61,41 +61,53 @@ enum MemoryKeys {
     // MARK: objects
 
     private static let ownMemory = "guest memory is a memfd of netemu's own"
+    private static let noNodes = "the kernel chooses the host's memory"
+    private static let noThreads = "one thread makes the pages"
+
     /// In QEMU's order.
-    private static func common(share: String) -> [KeyRow] {
+    private static func common(share: String, reserve: KeyRow) -> [KeyRow] {
         [
-            .ignored("dump", .boolean, ownMemory, usual: "on"), .ignored("host-nodes", .ranges, ownMemory),
-            .ignored("merge", .boolean, ownMemory, usual: "on"),
-            .ignored("policy", .choice(["default", "preferred", "bind", "interleave"]), ownMemory, usual: "default"),
-            .ignored("prealloc", .boolean, ownMemory, usual: "off"),
-            .ignored("prealloc-threads", .unsigned, ownMemory, usual: "1"),
-            .ignored("prealloc-context", .string, ownMemory),
-            KeyRow("share", .boolean, "let a back-end map the memory (default \(share))"),
-            .ignored("reserve", .boolean, ownMemory, usual: "on"), KeyRow("size", .size, "bytes"),
+            KeyRow("dump", .boolean, "the memory is part of a core dump (default on)"),
+            .ignored("host-nodes", .ranges, noNodes),
+            KeyRow("merge", .boolean, "equal pages of private memory may become one (default on)"),
+            .ignored("policy", .choice(["default", "preferred", "bind", "interleave"]), noNodes, usual: "default"),
+            KeyRow("prealloc", .boolean, "make every page at the start (default off)"),
+            .ignored("prealloc-threads", .unsigned, noThreads, usual: "1"),
+            .ignored("prealloc-context", .string, noThreads),
+            KeyRow("share", .boolean, "let a back-end map the memory (default \(share))"), reserve,
+            KeyRow("size", .size, "bytes"),
             .ignored("x-use-canonical-path-for-ramblock-id", .boolean, ownMemory),
         ]
     }
 
-    private static func table(_ type: String, share: String, _ own: [KeyRow] = []) -> KeyTable {
-        KeyTable(title: type, rows: common(share: share) + own, isVisited: true, required: ["size", "mem-path"])
+    private static func table(_ type: String, share: String, reserve: KeyRow, _ own: [KeyRow] = []) -> KeyTable {
+        KeyTable(
+            title: type, rows: common(share: share, reserve: reserve) + own, isVisited: true,
+            required: ["size", "mem-path"])
     }
 
+    private static let noReserve = KeyRow.ignored("reserve", .boolean, ownMemory, usual: "on")
+    private static let fileReserve = KeyRow(
+        "reserve", .boolean, "take the file's room at the start, so that a full file system is told then (default on)")
+
     static let memfd = table(
-        "memory-backend-memfd", share: "on",
+        "memory-backend-memfd", share: "on", reserve: noReserve,
         [
             .ignored("hugetlb", .boolean, ownMemory, usual: "off"), .ignored("hugetlbsize", .size, ownMemory),
             .ignored("seal", .boolean, ownMemory, usual: "on"),
         ])
-    static let ram = table("memory-backend-ram", share: "off")
-    static let shm = table("memory-backend-shm", share: "on")
+    static let ram = table("memory-backend-ram", share: "off", reserve: noReserve)
+    static let shm = table("memory-backend-shm", share: "on", reserve: fileReserve)
     static let file = table(
-        "memory-backend-file", share: "off",
+        "memory-backend-file", share: "off", reserve: fileReserve,
         [
-            .ignored("mem-path", .string, ownMemory), .ignored("align", .size, ownMemory, usual: "0"),
-            .ignored("offset", .size, ownMemory, usual: "0"),
-            .ignored("discard-data", .boolean, ownMemory, usual: "off"),
-            .ignored("pmem", .boolean, ownMemory, usual: "off"),
-            .ignored("readonly", .boolean, ownMemory, usual: "off"),
-            .ignored("rom", .choice(["on", "off", "auto"]), ownMemory, usual: "auto"),
+            KeyRow("mem-path", .path, "the file, made if it is missing; in a directory a file without a name"),
+            KeyRow("align", .size, "what the address of its mapping is a multiple of (default: the page size)"),
+            KeyRow("offset", .size, "where in the file guest memory begins (default 0)"),
+            KeyRow("discard-data", .boolean, "empty the file at the end (default off)"), .only("pmem", "off"),
+            KeyRow("readonly", .boolean, "open the file for reading only (default off)"),
+            KeyRow(
+                "rom", .choice(["on", "off", "auto"]),
+                "of a file that is only read: off keeps what the guest writes in memory (default auto: as readonly)"),
         ])
 }

@@ -1,34 +1,8 @@
-// -m, -object memory-backend-*, -numa node,memdev= and -machine memory-backend=: how much guest
-// memory there is, and that the sizes agree. QEMU's texts.
+// -m, -numa node,memdev= and -machine memory-backend=: how much guest memory there is, in which objects, and that the
+// sizes agree. QEMU's texts.
 
 extension ConfigurationBuilder {
-    private static let pageSize: UInt64 = 4096
-
-    /// - Parameter list: without type and id.
-    mutating func addMemory(
-        _ type: String, _ keys: KeyTable, _ list: KeyValueList, id: String
-    ) throws(OptionError) {
-        let values = try keys.read(list)
-        _ = try values.required("size")
-        if type == "memory-backend-file" { _ = try values.required("mem-path") }
-        guard values.size("size") != 0 else {
-            throw OptionError(at: "", "property 'size' of \(type) doesn't take value '0'")
-        }
-        let isShared = values.boolean("share") ?? (keys.title == "memory-backend-memfd" || type == "memory-backend-shm")
-        guard type != "memory-backend-shm" || isShared else {
-            throw OptionError(at: "", "can't create shm backend with `share=off`")
-        }
-        let backend = MemoryBackend(type: type, id: id, size: values.size("size") ?? 0, isShared: isShared)
-        // QEMU rounds the others up.
-        guard type != "memory-backend-memfd" || backend.size % Self.pageSize == 0 else {
-            let aligned = backend.size / Self.pageSize * Self.pageSize &+ Self.pageSize
-            throw OptionError(
-                at: nil,
-                "\(id) backing store size \(Self.hex(backend.size)) is too small for 'size' option "
-                    + "\(Self.hex(aligned)) plus 'offset' option 0x0")
-        }
-        backends.append(backend)
-    }
+    static let pageSize: UInt64 = 4096
 
     /// Every capture has a back-end that can be captured.
     func checkFilters() throws(OptionError) {
@@ -123,10 +97,10 @@ extension ConfigurationBuilder {
         try useMachineMemory()
         var total: UInt64 = 0
         for (id, location) in memdevs {
-            guard let backend = backends.first(where: { $0.id == id }) else {
+            guard let backend = configuration.memory.objects.first(where: { $0.id == id }) else {
                 throw OptionError(at: location, "memdev=\(id) is ambiguous")
             }
-            configuration.memory.backends.append(backend)
+            configuration.memory.used.append(id)
             total &+= backend.size
         }
         guard memdevs.isEmpty || total == configuration.memory.size else {
@@ -134,23 +108,28 @@ extension ConfigurationBuilder {
                 "total memory for NUMA nodes (\(Self.hex(total))) should equal RAM size (\(Self.hex(configuration.memory.size)))",
                 hints: isMemoryGiven ? [] : ["Type -m \(Value.text(ofSize: total)): without -m the size is 128M"])
         }
-        try refusePrivateMemory()
+        if let object = configuration.memory.backends.first(where: \.isReadOnlyMemory) {
+            throw OptionError(
+                at: "", "\(object.type) '\(object.id)' is only read, and the guest writes to its memory",
+                hints: ["With share=off,rom=off there what the guest writes is kept in memory"])
+        }
     }
 
     /// `-machine memory-backend=`: without -m its size is the guest's.
     private mutating func useMachineMemory() throws(OptionError) {
         guard let id = machineMemory else { return }
-        guard let backend = backends.first(where: { $0.id == id }) else {
+        guard let backend = configuration.memory.objects.first(where: { $0.id == id }) else {
             throw OptionError(at: "", "Memory backend '\(id)' not found")
         }
         if !isMemoryGiven { try setSize(backend.size) }
         guard backend.size == configuration.memory.size else {
             throw OptionError(at: "", "Machine memory size does not match the size of the memory backend")
         }
-        configuration.memory.backends.append(backend)
+        configuration.memory.used.append(id)
     }
 
-    private func refusePrivateMemory() throws(OptionError) {
+    /// Once every back-end has its place.
+    func refusePrivateMemory() throws(OptionError) {
         guard let netdev = configuration.firstOnRings,
             let backend = configuration.memory.backends.first(where: { !$0.isShared })
         else { return }

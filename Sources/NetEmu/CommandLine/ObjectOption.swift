@@ -51,7 +51,7 @@ enum ObjectOption {
         guard isKnown else { return OptionError("Parameter 'qom-type' does not accept value '\(type)'") }
         return .lack(
             "object type '\(type)' is not supported yet",
-            hints: ["What works today: filter-dump, monitor-hmp, and memory-backend-memfd on the command line"])
+            hints: ["What works today: filter-dump, monitor-hmp, and memory objects on the command line"])
     }
 }
 

@@ -55,6 +55,8 @@ enum CommandTable {
         ObjectAdd.self,
         ObjectDel.self,
         InfoChardev.self,
+        InfoMemdev.self,
+        InfoMemorySizeSummary.self,
         InfoName.self,
         InfoNetwork.self,
         InfoStats.self,

@@ -73,27 +73,3 @@ public enum NetworkStep: Sendable {
     /// A card.
     case card(ClientID, CardPlan)
 }
-
-/// Guest memory.
-public struct MemoryPlan: Equatable, Sendable {
-    /// Bytes of guest memory that can be asked for.
-    public static let accepted: ClosedRange<UInt64> = (16 << 20)...(64 << 30)
-    /// Bytes.
-    public var size: UInt64 = 128 << 20
-    /// The memory objects that make it up (`-numa node,memdev=`); empty when netemu makes its own.
-    public var backends: [MemoryBackend] = []
-    /// Another process can map all of it.
-    public var isShared: Bool { backends.allSatisfy(\.isShared) }
-}
-
-/// `-object memory-backend-*`.
-public struct MemoryBackend: Equatable, Sendable {
-    /// Which of QEMU's objects it is.
-    public let type: String
-    /// By which others name it.
-    public let id: String
-    /// Bytes.
-    public let size: UInt64
-    /// Another process can map it.
-    public let isShared: Bool
-}

@@ -19,6 +19,7 @@ final class Emulation {
     let network: Network
     let life: LifeCycle
     let machine: Machine
+    private let memory: MemoryObjects
     private let guest: any Guest
     private let chardevs: ChardevTable
     private var console: ConsoleUser?
@@ -26,14 +27,14 @@ final class Emulation {
     private var task: TaskOutput?
 
     init(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
-        let memory = try Self.makeMemory(configuration)
+        memory = try MemoryObjects(configuration.memory, warn: doors.voice.warn)
         chardevs = ChardevTable(on: reactor, doors.voice)
         guest = configuration.guest.makeGuest(
             GuestSite(
-                memory: memory, reactor: reactor, isTaskOnTerminal: Terminal.isTerminal(doors.taskOutput),
+                memory: memory.guest, reactor: reactor, isTaskOnTerminal: Terminal.isTerminal(doors.taskOutput),
                 say: doors.voice.say))
         let site = Network.Site(
-            memory: memory, reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest,
+            memory: memory.guest, reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest,
             voice: doors.voice)
         network = Network(site, configuration.topology)
         let run = RunControl(guest, network)
@@ -42,23 +43,17 @@ final class Emulation {
                 guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: doors.voice),
             LifeCycle.Terms(configuration))
         machine = Machine(
-            name: configuration.name, memoryObjects: configuration.memory.backends.map(\.id),
-            globals: configuration.globals, network: network, chardevs: chardevs, run: run, life: life)
+            name: configuration.name, memory: memory, globals: configuration.globals, network: network,
+            chardevs: chardevs, run: run, life: life)
         monitors = MonitorTable(of: machine, on: reactor)
         machine.monitors = monitors
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
+        try memory.watch(on: reactor) { [unowned life] in life.fail($0) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
         try makeUsers(configuration, doors.voice)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
-    }
-
-    private static func makeMemory(_ configuration: Configuration) throws(EmulationError) -> GuestMemory {
-        let size = configuration.memory.size
-        do { return try GuestMemory(size: Int(size)) } catch {
-            throw EmulationError(text: "cannot make guest memory of \(Value.text(ofSize: size)): \(error)")
-        }
     }
 
     private func makeTask(_ doors: Doors, on reactor: Reactor) {
@@ -104,6 +99,7 @@ final class Emulation {
         task?.flush()
         chardevs.stop()
         if let failure = chardevs.standard?.failure { life.outputLost(failure) }
+        memory.close()
     }
 }
 

@@ -5,8 +5,7 @@
 package final class Machine {
     /// `-name`.
     let name: String?
-    /// Ids of the memory objects, which nobody can remove.
-    let memoryObjects: [String]
+    let memory: MemoryObjects
     /// `-global`, for cards that are added.
     let globals: [GlobalProperty]
     let network: Network
@@ -17,14 +16,14 @@ package final class Machine {
     weak var monitors: MonitorTable?
 
     /// Ids of everything that is an object.
-    var objects: [String] { memoryObjects + network.captures.map(\.plan.id) + (monitors?.objects ?? []) }
+    var objects: [String] { memory.ids + network.captures.map(\.plan.id) + (monitors?.objects ?? []) }
 
     init(
-        name: String?, memoryObjects: [String], globals: [GlobalProperty] = [], network: Network,
+        name: String?, memory: MemoryObjects, globals: [GlobalProperty] = [], network: Network,
         chardevs: ChardevTable, run: RunControl, life: LifeCycle
     ) {
         self.name = name
-        self.memoryObjects = memoryObjects
+        self.memory = memory
         self.globals = globals
         self.network = network
         self.chardevs = chardevs
@@ -48,7 +47,7 @@ extension Machine: MonitorTarget {
         case .backEnds: network.topology.clients.filter { !$0.isCard && !$0.isDeleted }.map(\.name)
         case .devices: network.topology.clients.filter(\.isCard).map(\.name)
         case .chardevs: chardevs.ids
-        case .objects: network.captures.map(\.plan.id) + (monitors?.objects ?? [])
+        case .objects: objects
         }
     }
 }

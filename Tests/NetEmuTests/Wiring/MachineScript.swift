@@ -21,8 +21,19 @@ final class MachineScript {
     let chardevs: ChardevTable
     private var shown = ""
 
+    /// 16 MiB in an object, and one that nobody uses.
+    static var usual: MemoryPlan {
+        var plan = MemoryPlan()
+        plan.size = 16 << 20
+        plan.objects = ["m0", "spare"].map {
+            MemoryBackend(type: "memory-backend-memfd", id: $0, size: plan.size, isShared: true)
+        }
+        plan.used = ["m0"]
+        return plan
+    }
+
     /// - Parameter commands: typed at once; everything is ready, the guest runs.
-    init(_ commands: String..., isRunning: Bool = true) throws {
+    init(_ commands: String..., isRunning: Bool = true, memory: MemoryPlan = MachineScript.usual) throws {
         reactor = try Reactor()
         chardevs = ChardevTable(on: reactor, said.voice)
         network = Network(
@@ -33,7 +44,7 @@ final class MachineScript {
         let parts = LifeCycle.Parts(
             guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)
         machine = Machine(
-            name: nil, memoryObjects: ["m0"], network: network, chardevs: chardevs, run: run,
+            name: nil, memory: try MemoryObjects(memory), network: network, chardevs: chardevs, run: run,
             life: LifeCycle(parts, LifeCycle.Terms()))
         session = MonitorSession(target: machine, prompt: "> ")
         monitors = MonitorTable(of: machine, on: reactor)

@@ -183,6 +183,24 @@ struct NetworkTests {
         #expect(b.port.takeFrames() == [] && script.card("d0")?.port.takeFrames() == [testFrame(81)])
     }
 
+    @Test("info memdev and info memory_size_summary are QEMU's; memory that is not the guest's can be removed")
+    func memory() throws {
+        let script = try MachineScript()
+        func lines(_ id: String) -> [String] {
+            [
+                "memory backend: \(id)", "  size:  16777216", "  merge: true", "  dump: true", "  prealloc: false",
+                "  share: true", "  reserve: true", "  policy: default", "  host nodes: ",
+            ]
+        }
+        #expect(script.type("info memdev") == lines("m0") + lines("spare") + ["> "])
+        #expect(script.type("info memory_size_summary") == ["base memory: 16777216", "plugged memory: 0", "> "])
+        #expect(script.type("object_del spare") == ["> "])
+        #expect(script.type("object_del spare") == ["Error: object 'spare' not found", "> "])
+        #expect(script.type("info memdev") == lines("m0") + ["> "])
+        let usual = try MachineScript(memory: MemoryPlan())
+        #expect(usual.type("info memdev").prefix(2) == ["memory backend: guest-ram", "  size:  134217728"])
+    }
+
     @Test("a capture sees frames until it, or its back-end, is removed")
     func capture() throws {
         try withTemporaryDirectory { directory in

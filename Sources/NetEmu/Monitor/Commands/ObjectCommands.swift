@@ -1,4 +1,4 @@
-// object_add and object_del: captures and monitors that come and go.
+// object_add and object_del: captures and monitors that come and go, and memory that nobody uses.
 
 /// `object_add`.
 struct ObjectAdd: ImmediateCommand {
@@ -54,8 +54,6 @@ struct ObjectDel: ImmediateCommand {
 
     func run(on machine: Machine) throws(EmulationError) {
         guard !machine.network.removeCapture(id), try machine.monitors?.remove(id) != true else { return }
-        let isMemory = machine.memoryObjects.contains(id)
-        throw EmulationError(
-            text: isMemory ? "object '\(id)' is in use, can not be deleted" : "object '\(id)' not found")
+        guard try machine.memory.remove(id) else { throw EmulationError(text: "object '\(id)' not found") }
     }
 }
