@@ -79,7 +79,7 @@ private final class OnRings: Netdev {
     let isGone = true
     var onEvent: ((NetdevEvent) -> Void)?
     init(_ reactor: Reactor) throws {
-        door = .rings(try RingPeer(memory: GuestMemory(size: 16 << 20), options: FrontEndOptions(), on: reactor))
+        door = .rings(RingPeer(on: reactor))
     }
     func start() {}
     func stop() {}

@@ -73,7 +73,9 @@ enum FilterOption {
         guard let client = topology.netdev(named: plan.netdev) else {
             throw OptionError("Parameter 'netdev' expects a network backend id")
         }
-        guard case .netdev(let type, worksOnRings: true) = client.kind else { return client }
+        guard case .netdev(let type, worksOnRings: true) = client.kind, !topology.isOnHub(client.id) else {
+            return client
+        }
         let hints = NetdevKinds.named(type)?.insteadOfCapture(plan.file) ?? []
         throw OptionError(
             "netdev '\(plan.netdev)' carries no frames here: another process works on the card's rings", hints: hints)

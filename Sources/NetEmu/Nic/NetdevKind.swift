@@ -56,7 +56,6 @@ struct NetdevSite {
     let name: String
     /// The option as typed, for what is told later; nil from the monitor.
     let location: String?
-    let memory: GuestMemory
     let reactor: Reactor
     let chardevs: ChardevTable
     let programs: NetdevPrograms

@@ -33,7 +33,7 @@ final class NetworkCard {
                     text: "\(name): the back-end works on a card's rings, and the guest has none",
                     hints: ["Choose a back-end for frames (passt without vhost-user=on, stream), or -guest node"])
             }
-            peer.connect(rings)
+            try peer.connect(rings)
         case .frames(let link): device.connect(to: link)
         }
         self.netdev = netdev

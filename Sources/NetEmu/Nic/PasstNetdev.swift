@@ -54,18 +54,14 @@ final class PasstNetdev: Netdev {
     private static let longestSilence: UInt64 = 2_000_000_000
 
     /// - Parameter location: the option as typed; nil from the monitor.
-    init(_ name: String, location: String?, memory: GuestMemory, launch: PasstLaunch) throws(EmulationError) {
+    init(_ name: String, location: String?, launch: PasstLaunch) throws(EmulationError) {
         self.name = name
         self.location = location
         reactor = launch.tools.reactor
         voice = launch.voice
         warnings = LimitedWarnings(on: reactor, say: voice.warn)
         isQuiet = launch.options.quiet
-        if launch.options.vhostUser {
-            traffic = .rings(try Self.makePeer(location, memory, reactor))
-        } else {
-            traffic = .frames(FrameStream(on: reactor))
-        }
+        traffic = launch.options.vhostUser ? .rings(Self.makePeer(reactor)) : .frames(FrameStream(on: reactor))
         do throws(PasstError) {
             supervisor = try PasstSupervisor(
                 launch.options, program: launch.program, files: launch.files, in: launch.directory,
@@ -78,14 +74,10 @@ final class PasstNetdev: Netdev {
         supervisor.onEvent = { [weak self] in self?.passtSaid($0) }
     }
 
-    private static func makePeer(
-        _ location: String?, _ memory: GuestMemory, _ reactor: Reactor
-    ) throws(EmulationError) -> RingPeer {
+    private static func makePeer(_ reactor: Reactor) -> RingPeer {
         var options = FrontEndOptions()
         options.settlesKicksBeforeStop = true
-        do throws(VhostUserError) {
-            return try RingPeer(memory: memory, options: options, on: reactor)
-        } catch { throw EmulationError(location: location, text: "\(error)") }
+        return RingPeer(options, on: reactor)
     }
 
     var door: NetdevDoor {

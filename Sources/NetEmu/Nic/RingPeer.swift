@@ -18,12 +18,15 @@ final class RingPeer {
 
     private let frontEnd: FrontEnd
     private weak var device: NetDevice?
+    /// A device that left, while its rings may still be touched, and who comes after it.
+    private var leaving: NetDevice?
+    private var next: NetDevice?
     /// The handshake was done once.
     private var hasBeenConnected = false
     var onEvent: ((Event) -> Void)?
 
-    init(memory: GuestMemory, options: FrontEndOptions, on reactor: Reactor) throws(VhostUserError) {
-        frontEnd = try FrontEnd(reactor: reactor, memory: memory, options: options)
+    init(_ options: FrontEndOptions = FrontEndOptions(), on reactor: Reactor) {
+        frontEnd = FrontEnd(reactor: reactor, options: options)
         frontEnd.onEvent = { [weak self] in self?.frontEndSaid($0) }
     }
 
@@ -43,17 +46,41 @@ final class RingPeer {
 
     // MARK: the device
 
-    /// `device` is served from now on.
-    func connect(_ device: NetDevice) {
+    /// `device` is served from now on, or as soon as the rings of a former one are touched no more.
+    /// - Throws: when the back-end cannot map its memory.
+    func connect(_ device: NetDevice) throws(EmulationError) {
+        guard device.memory.isShared else { throw EmulationError(text: "\(VhostUserError.memoryNotShared)") }
+        guard leaving == nil else {
+            next = device
+            return
+        }
+        do throws(VhostUserError) { try frontEnd.use(device.memory) } catch {
+            throw EmulationError(text: "\(error)")
+        }
         self.device = device
         if hasBeenConnected { device.attach(frontEnd) }
     }
 
     /// The device leaves; `done` when its rings are touched no more.
     func disconnectDevice(_ done: @escaping () -> Void) {
-        guard let device else { return done() }
+        guard let device else {
+            next = nil
+            return done()
+        }
         self.device = nil
-        device.detach(done)
+        leaving = device
+        device.detach { [weak self] in
+            self?.hasLeft()
+            done()
+        }
+    }
+
+    private func hasLeft() {
+        leaving = nil
+        guard let next else { return }
+        self.next = nil
+        // It was looked at when it came.
+        try? connect(next)
     }
 
     private func frontEndSaid(_ event: FrontEndEvent) {

@@ -26,13 +26,11 @@ final class VhostUserNetdev: Netdev {
     private(set) var isGone = false
     var onEvent: ((NetdevEvent) -> Void)?
 
-    init(_ place: Place, _ device: SocketDevice, memory: GuestMemory, on reactor: Reactor) throws(EmulationError) {
+    init(_ place: Place, _ device: SocketDevice, on reactor: Reactor) {
         self.place = place
         self.device = device
         warnings = LimitedWarnings(on: reactor, say: place.voice.warn)
-        do throws(VhostUserError) {
-            peer = try RingPeer(memory: memory, options: FrontEndOptions(), on: reactor)
-        } catch { throw EmulationError(location: place.location, text: "\(error)") }
+        peer = RingPeer(on: reactor)
         peer.onEvent = { [weak self] in self?.peerSaid($0) }
     }
 

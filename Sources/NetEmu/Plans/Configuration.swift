@@ -43,9 +43,9 @@ public struct Configuration: Sendable {
     /// netemu's status is that of a task or of a shell, and a signal's is told as by a shell.
     var hasShellStatus: Bool { guest.hasTask || readsPipe }
 
-    /// The first back-end that needs guest memory it can map.
+    /// The first back-end that needs guest memory it can map. One on a hub works on other memory.
     var firstOnRings: NetdevPlan? {
-        for case .netdev(_, let plan) in network where plan.worksOnRings { return plan }
+        for case .netdev(let id, let plan) in network where plan.worksOnRings && !topology.isOnHub(id) { return plan }
         return nil
     }
 }

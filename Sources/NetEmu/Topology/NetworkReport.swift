@@ -77,6 +77,8 @@ extension Topology {
     }
 
     /// A port of a hub, or something that hangs on one; those stand with their hub.
+    func isOnHub(_ id: ClientID) -> Bool { self[id].map(isOnHub) ?? false }
+
     private func isOnHub(_ client: NetClient) -> Bool {
         if client.hub != nil { return true }
         return client.peer.flatMap { self[$0] }?.hub != nil

@@ -62,8 +62,7 @@ public struct Topology: Sendable {
         -> ClientID
     {
         try checkUnused(name)
-        guard !worksOnRings else { throw Self.hubHasNoRings }
-        let netdev = append(name, .netdev(type, worksOnRings: false), isNetdev: false)
+        let netdev = append(name, .netdev(type, worksOnRings: worksOnRings), isNetdev: false)
         join(netdev, makePort(hub: 0, name: nil))
         return netdev
     }
@@ -74,7 +73,6 @@ public struct Topology: Sendable {
         guard let wanted = netdev else { return makePort(hub: hub, name: name) }
         guard let found = self.netdev(named: wanted) else { throw OptionError("netdev '\(wanted)' not found") }
         guard found.peer == nil else { throw OptionError("netdev '\(wanted)' is in use") }
-        if case .netdev(_, worksOnRings: true) = found.kind { throw Self.hubHasNoRings }
         let port = makePort(hub: hub, name: name)
         join(found.id, port)
         return port
@@ -140,10 +138,6 @@ public struct Topology: Sendable {
         throw Self.needsVirtioCard
     }
 
-    /// QEMU takes it and moves no frame.
-    static let hubHasNoRings = OptionError(
-        "a hub passes frames, and this back-end works on a card's rings itself: it cannot hang on a hub",
-        hints: ["Put it on a card: -netdev …,id=ID with -device virtio-net-pci,netdev=ID, or -nic …,model=virtio"])
     static let needsVirtioCard = OptionError("vhost-user requires frontend driver virtio-net-*")
 
     /// `MODEL.N`: how many cards of the model there are, or the next number that is free.

@@ -34,8 +34,7 @@ final class Emulation {
                 memory: memory.guest, reactor: reactor, isTaskOnTerminal: Terminal.isTerminal(doors.taskOutput),
                 say: doors.voice.say))
         let site = Network.Site(
-            memory: memory.guest, reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest,
-            voice: doors.voice)
+            reactor: reactor, chardevs: chardevs, programs: doors.programs, guest: guest, voice: doors.voice)
         network = Network(site, configuration.topology)
         let run = RunControl(guest, network)
         life = LifeCycle(

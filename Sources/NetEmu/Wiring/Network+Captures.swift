@@ -32,7 +32,7 @@ extension Network {
         let client = try EmulationError.wrapping { () throws(OptionError) in
             try FilterOption.target(plan, in: topology)
         }
-        guard case .frames(let link)? = netdevs[client.id]?.door else {
+        guard let link = link(of: client.id) else {
             throw EmulationError(location: plan.location, text: "Parameter 'netdev' expects a network backend id")
         }
         let place = try place(of: plan)

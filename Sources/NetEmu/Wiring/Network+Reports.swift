@@ -31,14 +31,14 @@ extension Network {
                 return card.device.queues.map { TrafficReport.queue(card: card.name, $0) }
                     + (card.looseEnd.map { [Self.traffic(of: $0, card.name)] } ?? [])
             }
-            return netdevs[client.id].map { Self.traffic(of: $0, client.name) } ?? []
+            return netdevs[client.id].map { traffic(of: $0, client) } ?? []
         }
     }
 
-    private static func traffic(of netdev: any Netdev, _ name: String) -> [TrafficReport] {
-        guard case .frames(let link) = netdev.door else { return [.elsewhere(netdev: name)] }
-        let own: [TrafficReport] = netdev.drops.isEmpty ? [] : [.drops(netdev: name, netdev.drops)]
-        return [traffic(of: link, name)] + own
+    private func traffic(of netdev: any Netdev, _ client: NetClient) -> [TrafficReport] {
+        guard let link = link(of: client.id) else { return [.elsewhere(netdev: client.name)] }
+        let own: [TrafficReport] = netdev.drops.isEmpty ? [] : [.drops(netdev: client.name, netdev.drops)]
+        return [Self.traffic(of: link, client.name)] + own
     }
 
     private static func traffic(of link: FrameLink, _ name: String) -> TrafficReport {

@@ -10,7 +10,6 @@ import Virtio
 final class Network {
     /// What a network is made of, and where.
     struct Site {
-        let memory: GuestMemory
         let reactor: Reactor
         let chardevs: ChardevTable
         let programs: NetdevPrograms
@@ -25,6 +24,8 @@ final class Network {
     var netdevs: [ClientID: any Netdev] = [:]
     var cards: [ClientID: NetworkCard] = [:]
     private var hubs: [Int32: Hub] = [:]
+    /// Who works the rings of back-ends that hang on hubs, by back-end.
+    private var drivers: [ClientID: HubDriver] = [:]
     /// Back-ends without a card whose cable `set_link` pulled.
     var unplugged: Set<ClientID> = []
     /// Back-ends that were removed and have not ended yet.
@@ -67,30 +68,50 @@ final class Network {
         netdevs[id] = netdev
         // A back-end of -net is on a hub from the start.
         if let peer = client.peer.flatMap({ topology[$0] }), peer.hub != nil, netdevs[peer.id] == nil {
-            makeHubPort(peer)
+            do throws(EmulationError) { try makeHubPort(peer) } catch { throw error.located(at: plan.location) }
         }
         return netdev
     }
 
     private func netdev(for client: NetClient, _ plan: NetdevPlan) throws(EmulationError) -> any Netdev {
-        guard case .backEnd(let kind) = plan.wanted else { return makeHubPort(client) }
         let place = NetdevSite(
-            name: client.name, location: plan.location, memory: site.memory, reactor: site.reactor,
-            chardevs: site.chardevs, programs: site.programs, voice: site.voice)
-        do throws(EmulationError) { return try kind.make(place) } catch { throw error.located(at: plan.location) }
+            name: client.name, location: plan.location, reactor: site.reactor, chardevs: site.chardevs,
+            programs: site.programs, voice: site.voice)
+        do throws(EmulationError) {
+            guard case .backEnd(let kind) = plan.wanted else { return try makeHubPort(client) }
+            return try kind.make(place)
+        } catch { throw error.located(at: plan.location) }
     }
 
     /// The port of a hub, around the link of the back-end that hangs on it, or waiting for a card.
     @discardableResult
-    private func makeHubPort(_ client: NetClient) -> HubPortNetdev {
+    private func makeHubPort(_ client: NetClient) throws(EmulationError) -> HubPortNetdev {
         let number = client.hub ?? 0
         let hub = hubs[number] ?? Hub()
         hubs[number] = hub
-        var link: FrameLink?
-        if let peer = client.peer, case .frames(let own)? = netdevs[peer]?.door { link = own }
-        let port = HubPortNetdev(hub, behind: link, on: site.reactor)
+        if let peer = client.peer, case .rings(let rings)? = netdevs[peer]?.door {
+            try makeDriver(of: peer, rings, hubPort: client.id)
+        }
+        let port = HubPortNetdev(hub, behind: client.peer.flatMap { link(of: $0) }, on: site.reactor)
         netdevs[client.id] = port
         return port
+    }
+
+    private func makeDriver(
+        of backEnd: ClientID, _ rings: RingPeer, hubPort: ClientID
+    ) throws(EmulationError) {
+        let name = topology[backEnd]?.name ?? ""
+        let driver = try HubDriver(
+            rings, HubDriver.Site(name: name, hubPort: hubPort, reactor: site.reactor, voice: site.voice))
+        driver.onLink = { [weak self] in self?.updateLink(of: backEnd) }
+        drivers[backEnd] = driver
+    }
+
+    /// The link that a back-end's frames pass; nil when a card's rings are worked on elsewhere.
+    func link(of id: ClientID) -> FrameLink? {
+        if let driver = drivers[id] { return driver.link }
+        guard case .frames(let link)? = netdevs[id]?.door else { return nil }
+        return link
     }
 
     /// Makes the card of a client, joins it to what it hangs on and shows it to the guest.
@@ -109,7 +130,8 @@ final class Network {
 
     private func connect(_ card: NetworkCard, _ client: NetClient) throws(EmulationError) {
         guard let peer = client.peer.flatMap({ topology[$0] }) else { return card.connectToNothing() }
-        try card.connect(to: netdevs[peer.id] ?? makeHubPort(peer))
+        if let netdev = netdevs[peer.id] { return try card.connect(to: netdev) }
+        try card.connect(to: try makeHubPort(peer))
     }
 
     // MARK: running
@@ -129,8 +151,8 @@ final class Network {
     /// A back-end came up or went down, or somebody pulled its cable.
     func updateLink(of id: ClientID) {
         if let card = card(of: id) { return card.netdevChanged() }
-        guard let netdev = netdevs[id], case .frames(let link) = netdev.door else { return }
-        link.setUp(netdev.isUp && !unplugged.contains(id))
+        guard let netdev = netdevs[id], let link = link(of: id) else { return }
+        link.setUp((drivers[id]?.isUp ?? netdev.isUp) && !unplugged.contains(id))
     }
 
     /// The card that hangs on a back-end.
@@ -161,11 +183,21 @@ final class Network {
     func endNetdev(_ id: ClientID) {
         guard let netdev = netdevs.removeValue(forKey: id) else { return }
         removeCaptures(of: id)
+        endDrivers(of: id)
         unplugged.remove(id)
         ending.append(netdev)
         netdev.stop()
         if let chardev = netdev.chardev { site.chardevs.giveBack(chardev) }
         ending.removeAll { $0.isGone }
+    }
+
+    /// A back-end on rings leaves its hub, or the hub's port goes: the back-end can serve a card afterwards.
+    private func endDrivers(of id: ClientID) {
+        for (backEnd, driver) in drivers where backEnd == id || driver.hubPort == id {
+            removeCaptures(of: backEnd)
+            drivers[backEnd] = nil
+            driver.close()
+        }
     }
 
     /// Ends every back-end; `isGone` follows.

@@ -38,8 +38,8 @@ final class MachineScript {
         chardevs = ChardevTable(on: reactor, said.voice)
         network = Network(
             Network.Site(
-                memory: try GuestMemory(size: 16 << 20), reactor: reactor, chardevs: chardevs,
-                programs: NetdevPrograms(), guest: guest, voice: said.voice, kinds: [ScriptedKind.self]))
+                reactor: reactor, chardevs: chardevs, programs: NetdevPrograms(), guest: guest, voice: said.voice,
+                kinds: [ScriptedKind.self]))
         run = RunControl(guest, network)
         let parts = LifeCycle.Parts(
             guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)

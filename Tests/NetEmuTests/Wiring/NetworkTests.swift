@@ -183,6 +183,36 @@ struct NetworkTests {
         #expect(b.port.takeFrames() == [] && script.card("d0")?.port.takeFrames() == [testFrame(81)])
     }
 
+    @Test(
+        "a back-end on rings hangs on a hub: it has counters and captures there, and none when the hub's port has gone")
+    func ringsOnHub() throws {
+        let script = try MachineScript(
+            "netdev_add scripted,id=r,rings=on", "netdev_add scripted,id=b",
+            "netdev_add hubport,id=pb,hubid=0,netdev=b",
+            "netdev_add hubport,id=pr,hubid=0,netdev=r")
+        let b = try #require(script.netdev("b"))
+        let capture = "object_add filter-dump,id=f0,netdev=r,file=/dev/null"
+        let none = "dropped-too-long=0,dropped-uncut=0,dropped-no-checksum=0,blocked=0"
+        for _ in 0..<2 {
+            // Nobody is at the rings: what the hub hands on is dropped where the driver's link is down.
+            #expect(b.link?.send([testFrame(60)], from: .netdev) == 1)
+            #expect(
+                script.type("info stats r") == [
+                    "r: from-guest,frames=0,bytes=0,dropped-link-down=1,\(none)",
+                    "r: to-guest,frames=0,bytes=0,dropped-link-down=0,\(none)", "> ",
+                ])
+            #expect(script.type(capture) == ["> "] && script.network.captures.count == 1)
+            #expect(script.type("netdev_add hubport,id=x,hubid=1,netdev=r").first == "Error: netdev 'r' is in use")
+            #expect(script.type("netdev_del pr") == ["> "] && script.network.captures.isEmpty)
+            #expect(script.type("info stats r") == ["r: on the card's rings, in another process", "> "])
+            #expect(script.type(capture).first?.contains("carries no frames here") == true)
+            #expect(script.type("netdev_add hubport,id=pr,hubid=0,netdev=r") == ["> "])
+        }
+        #expect(script.type(capture) == ["> "] && script.type("netdev_del r") == ["> "])
+        #expect(script.network.captures.isEmpty && b.link?.send([testFrame(60)], from: .netdev) == 1)
+        #expect(script.info.contains(" \\ pr"))
+    }
+
     @Test("info memdev and info memory_size_summary are QEMU's; memory that is not the guest's can be removed")
     func memory() throws {
         let script = try MachineScript()

@@ -34,8 +34,7 @@ private final class PasstStage: ProcessSpawner {
         let launch = PasstLaunch(
             options: options, program: try PasstProgram(directory.path + "/passt"), files: files,
             directory: directory, tools: PasstTools(spawner: self, reactor: reactor), voice: said.voice)
-        let netdev = try PasstNetdev(
-            "n0", location: "-netdev passt,id=n0", memory: GuestMemory(size: 16 << 20), launch: launch)
+        let netdev = try PasstNetdev("n0", location: "-netdev passt,id=n0", launch: launch)
         netdev.onEvent = { [unowned self] in events.append($0) }
         link(netdev)?.connect(card, at: .card)
         self.netdev = netdev

@@ -25,7 +25,7 @@ final class ScriptedNetdev: Netdev {
     init(_ kind: ScriptedKind, _ site: NetdevSite) throws {
         (isUp, isReady, lingers) = (kind.isReady, kind.isReady, kind.lingers)
         if kind.worksOnRings {
-            door = .rings(try RingPeer(memory: site.memory, options: FrontEndOptions(), on: site.reactor))
+            door = .rings(RingPeer(on: site.reactor))
         } else {
             let link = FrameLink(atEndOfTurn: { [unowned reactor = site.reactor] in reactor.atEndOfTurn($0) })
             link.connect(port, at: .netdev)

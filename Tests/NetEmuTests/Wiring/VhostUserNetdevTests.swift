@@ -23,8 +23,8 @@ private final class VhostUserStage {
         let kind = try VhostUserKind(KeyValueList(pairs: [.init("chardev", "c0")]))
         netdev = try kind.make(
             NetdevSite(
-                name: "n0", location: "-netdev vhost-user,id=n0", memory: try GuestMemory(size: 16 << 20),
-                reactor: reactor, chardevs: chardevs, programs: programs, voice: said.voice))
+                name: "n0", location: "-netdev vhost-user,id=n0", reactor: reactor, chardevs: chardevs,
+                programs: programs, voice: said.voice))
         netdev.onEvent = { [unowned self] in events.append($0) }
         chardevs.startSockets()
         netdev.start()

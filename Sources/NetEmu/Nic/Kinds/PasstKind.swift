@@ -50,7 +50,7 @@ struct PasstKind: NetdevKind {
         let launch = PasstLaunch(
             options: resolvedOptions, program: try program(), files: PasstFiles(number: site.programs.nextNumber()),
             directory: minder.directory, tools: PasstTools(spawner: minder, reactor: site.reactor), voice: site.voice)
-        return try PasstNetdev(site.name, location: site.location, memory: site.memory, launch: launch)
+        return try PasstNetdev(site.name, location: site.location, launch: launch)
     }
 
     static let keys = KeyTable(

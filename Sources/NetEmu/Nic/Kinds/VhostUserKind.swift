@@ -43,8 +43,8 @@ struct VhostUserKind: NetdevKind {
     }
 
     func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev {
-        try VhostUserNetdev(
+        VhostUserNetdev(
             VhostUserNetdev.Place(chardev: device, location: site.location, voice: site.voice),
-            try site.chardevs.takeSocket(device, for: self), memory: site.memory, on: site.reactor)
+            try site.chardevs.takeSocket(device, for: self), on: site.reactor)
     }
 }
