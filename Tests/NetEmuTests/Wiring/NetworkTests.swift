@@ -267,9 +267,17 @@ struct NetworkTests {
                 "n0: from-guest,frames=2,bytes=130,dropped-link-down=0,\(none)",
                 "n0: to-guest,frames=0,bytes=0,dropped-link-down=0,\(none)", "> ",
             ])
+        let pending = Offload(pendingChecksum: .init(start: 34, offset: 16))
+        let taken = testFrame(60).withUnsafeBytes { bytes in
+            FrameView.withOneSpan(bytes, offload: pending) { script.card("d0")?.link?.send($0, from: .card) }
+        }
+        #expect(taken == 1)
+        #expect(
+            script.type("info stats n0").first
+                == "n0: from-guest,frames=3,bytes=190,dropped-link-down=0,\(none),checksums-completed=1")
         #expect(script.type("set_link n0 off") == ["> "])
         _ = script.card("d0")?.link?.send([testFrame(60)], from: .card)
-        #expect(script.type("info stats n0").first?.contains("frames=2,bytes=130,dropped-link-down=1,") == true)
+        #expect(script.type("info stats n0").first?.contains("frames=3,bytes=190,dropped-link-down=1,") == true)
         #expect(script.type("info stats").count == 4)
         #expect(script.type("info stats x") == ["Error: Device 'x' not found", "> "])
     }

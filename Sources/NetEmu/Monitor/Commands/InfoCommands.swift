@@ -82,9 +82,12 @@ extension TrafficReport {
         return line + ",malformed=\(counters.malformed),too-long=\(counters.tooLong)"
     }
 
+    /// What is no drop stands there only when it was.
     private static func text(of counters: LinkCounters) -> String {
-        "frames=\(counters.frames),bytes=\(counters.bytes),dropped-link-down=\(counters.droppedWhileDown),"
+        let completed = counters.checksumsCompleted
+        return "frames=\(counters.frames),bytes=\(counters.bytes),dropped-link-down=\(counters.droppedWhileDown),"
             + "dropped-too-long=\(counters.tooLong),dropped-uncut=\(counters.segmentsDropped),"
             + "dropped-no-checksum=\(counters.checksumsDropped),blocked=\(counters.blocked)"
+            + (completed > 0 ? ",checksums-completed=\(completed)" : "")
     }
 }
