@@ -130,7 +130,7 @@ struct NewcomerTests {
             #expect(text.split(separator: "\n").filter { $0.hasPrefix("VM status: ") }.count == 500, "\(text)")
             #expect(text.contains("n0: index=0,type=passt,") && text.contains("\n0.1.0\n"), "\(text)")
             let next = try UnixClient(path: path)
-            #expect(try next.ask("info status", until: "(netemu) ").contains("VM status: running"))
+            _ = try next.ask("info status", until: "VM status: running")
             next.write("quit\n")
             #expect(try netemu.wait(seconds: 10) == .exited(0), "\(netemu.transcript)")
         }

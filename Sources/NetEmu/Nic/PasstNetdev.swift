@@ -42,6 +42,8 @@ final class PasstNetdev: Netdev {
     private var pid: Int32 = 0
     private var attempt = 0
     private var isStopping = false
+    /// We have closed our end: what passt says of that is no news.
+    private var hasLeft = false
     private lazy var lookAlarm = Alarm(on: reactor) { [weak self] in self?.look() }
     /// The handshake was done once: from now on faults are mended, not fatal.
     private(set) var isReady = false
@@ -114,6 +116,7 @@ final class PasstNetdev: Netdev {
 
     func stop() {
         isStopping = true
+        hasLeft = true
         lookAlarm.set(nil)
         switch traffic {
         case .rings(let peer): peer.disconnect()
@@ -126,7 +129,7 @@ final class PasstNetdev: Netdev {
 
     private func passtSaid(_ event: PasstEvent) {
         switch event {
-        case .line(let line): if !isQuiet || !PasstChatter.isHarmless(line) { say(line) }
+        case .line(let line): if !isQuiet || !(hasLeft || PasstChatter.isHarmless(line)) { say(line) }
         case .ready(let pid):
             self.pid = pid
             state = .connecting

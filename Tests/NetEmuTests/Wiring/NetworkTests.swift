@@ -69,20 +69,20 @@ struct NetworkTests {
     func monitorObject() throws {
         let script = try MachineScript()
         try script.chardevs.add(ChardevPlan(id: "c", kind: .null))
+        let memory = script.machine.objects
         #expect(
             script.type("object_add monitor-hmp,id=m,chardev=nosuch") == ["Error: chardev \"nosuch\" not found", "> "])
         #expect(
             script.type("object_add monitor-hmp,id=m,chardev=c,readline=off") == [
                 "Error: readline=off is not supported yet", "What works today: readline=on", "> ",
             ])
-        #expect(
-            script.type("object_add monitor-hmp,id=m,chardev=c") == ["> "] && script.machine.objects == ["m0", "m"])
-        #expect(script.machine.names(of: .objects) == ["m"])
+        #expect(script.type("object_add monitor-hmp,id=m,chardev=c") == ["> "])
+        #expect(script.machine.objects == memory + ["m"] && script.machine.names(of: .objects).contains("m"))
         #expect(script.type("object_add monitor-hmp,id=n,chardev=c") == ["Error: chardev 'c' is already in use", "> "])
         let taken = "Error: attempt to add duplicate property 'm' to object (type 'container')"
         #expect(script.type("object_add monitor-hmp,id=m,chardev=c") == [taken, "> "])
         #expect(script.type("chardev-remove c") == ["Error: Chardev 'c' is busy", "> "])
-        #expect(script.type("object_del m") == ["> "] && script.machine.objects == ["m0"])
+        #expect(script.type("object_del m") == ["> "] && script.machine.objects == memory)
         #expect(script.type("chardev-remove c") == ["> "])
     }
 
