@@ -82,7 +82,11 @@ private final class FuzzedPages: PageSource, PageSink {
         precondition(page >= 0 && bytes.count % 4096 == 0 && page * 4096 + bytes.count <= room.count)
         UnsafeMutableRawBufferPointer(rebasing: room[(page * 4096)...]).copyMemory(from: bytes)
     }
-    func zero(_ pages: Range<Int>) { precondition(pages.lowerBound >= 0 && pages.upperBound <= memory) }
+    func zero(_ pages: Range<Int>) {
+        precondition(pages.lowerBound >= 0 && pages.upperBound <= memory)
+        UnsafeMutableRawBufferPointer(rebasing: room[pages.lowerBound * 4096..<pages.upperBound * 4096])
+            .initializeMemory(as: UInt8.self, repeating: 0)
+    }
 }
 
 private struct FuzzedDestination {

@@ -11,6 +11,10 @@ public final class MemoryPages: PageSource, PageSink {
     private static let seekHole: CInt = 4
     private let memory: SharedMemory
     private var dirty: PageSet
+    /// What `write` left here, and blocks of `blockSize` pages with such pages: what `zero` has to look at.
+    private var written: PageSet
+    private var writtenBlocks: PageSet
+    private static let blockSize = 4096
     /// `mark` remembers. Off, it costs a look, and every page that holds data counts as written: nothing is lost, each is
     /// compared with what was sent.
     public var isTracking = false
@@ -19,6 +23,8 @@ public final class MemoryPages: PageSource, PageSink {
     public init(_ memory: SharedMemory) {
         self.memory = memory
         dirty = PageSet(pageCount: memory.size / Self.pageSize)
+        written = dirty
+        writtenBlocks = PageSet(pageCount: (dirty.pageCount + Self.blockSize - 1) / Self.blockSize)
     }
 
     /// Whole pages of the file.
@@ -31,14 +37,16 @@ public final class MemoryPages: PageSource, PageSink {
         dirty.insert(offset / Self.pageSize..<last / Self.pageSize + 1)
     }
 
-    /// Holes of the file are left out (lseek(2), SEEK_DATA): a page that nobody ever touched costs nothing.
+    /// Holes of the file are left out (lseek(2), SEEK_DATA): a page that nobody ever touched costs nothing. What was
+    /// written to a private mapping is not in the file: all of its pages count.
     public func populated(into pages: inout PageSet) {
-        let fd = memory.descriptor.raw
-        var at = lseek(fd, 0, Self.seekData)
-        while at >= 0, at < memory.size {
-            let end = lseek(fd, at, Self.seekHole)
-            guard end > at else { break }
-            pages.insert(at / Self.pageSize..<(end + Self.pageSize - 1) / Self.pageSize)
+        guard memory.isShared else { return pages.insert(0..<pageCount) }
+        let (fd, start, limit) = (memory.descriptor.raw, memory.offset, memory.offset + memory.size)
+        var at = lseek(fd, start, Self.seekData)
+        while at >= start, at < limit {
+            let end = min(lseek(fd, at, Self.seekHole), limit)
+            guard end > at else { return pages.insert(0..<pageCount) }
+            pages.insert((at - start) / Self.pageSize..<(end - start + Self.pageSize - 1) / Self.pageSize)
             at = lseek(fd, end, Self.seekData)
         }
         // ENXIO: no data behind the last hole. Whoever knows no holes has data everywhere.
@@ -61,12 +69,33 @@ public final class MemoryPages: PageSource, PageSink {
     public func write(_ bytes: UnsafeRawBufferPointer, at page: Int) {
         guard page >= 0, page < pageCount, bytes.count <= memory.size - page * Self.pageSize else { return }
         UnsafeMutableRawBufferPointer(rebasing: memory.bytes[(page * Self.pageSize)...]).copyMemory(from: bytes)
+        let end = page + (bytes.count + Self.pageSize - 1) / Self.pageSize
+        guard end > page else { return }
+        written.insert(page..<end)
+        writtenBlocks.insert(page / Self.blockSize..<(end - 1) / Self.blockSize + 1)
     }
 
-    /// Clears in the mapping.
+    /// Clears in the mapping what `write` wrote. All other pages are zeros from the beginning, and are not touched: the
+    /// few bytes that name a run of them cost as little here.
     public func zero(_ pages: Range<Int>) {
         let pages = pages.clamped(to: 0..<pageCount)
-        guard !pages.isEmpty else { return }
-        memset(memory.base + pages.lowerBound * Self.pageSize, 0, pages.count * Self.pageSize)
+        var block = pages.lowerBound / Self.blockSize
+        let end = (pages.upperBound + Self.blockSize - 1) / Self.blockSize
+        while let next = writtenBlocks.run(in: block..<max(block, end))?.lowerBound {
+            let all = next * Self.blockSize..<(next + 1) * Self.blockSize
+            clear(all.clamped(to: pages))
+            if written.run(in: all) == nil { writtenBlocks.remove(next..<next + 1) }
+            block = next + 1
+        }
+    }
+
+    /// Pages of one block.
+    private func clear(_ pages: Range<Int>) {
+        var at = pages.lowerBound
+        while let run = written.run(in: at..<pages.upperBound) {
+            memset(memory.base + run.lowerBound * Self.pageSize, 0, run.count * Self.pageSize)
+            written.remove(run)
+            at = run.upperBound
+        }
     }
 }

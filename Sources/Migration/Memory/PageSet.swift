@@ -43,23 +43,30 @@ public struct PageSet: Equatable, Sendable {
 
     /// The next pages in a row at or after `start`, at most `limit`; nil when there are none.
     public func run(from start: Int, limit: Int) -> Range<Int>? {
-        guard let first = next(from: start, isIn: true) else { return nil }
-        let end = next(from: first, isIn: false) ?? pageCount
-        return first..<min(end, first &+ max(1, limit), pageCount)
+        guard start < pageCount, let found = run(in: start..<pageCount) else { return nil }
+        return found.lowerBound..<min(found.upperBound, found.lowerBound &+ max(1, limit))
+    }
+
+    /// The first pages in a row within `pages`, behind which nobody looks; nil when there are none.
+    public func run(in pages: Range<Int>) -> Range<Int>? {
+        let limit = min(pages.upperBound, pageCount)
+        guard let first = next(from: pages.lowerBound, before: limit, isIn: true) else { return nil }
+        return first..<(next(from: first, before: limit, isIn: false) ?? limit)
     }
 
     /// The first page at or after `start` that is in the set, or is not.
-    private func next(from start: Int, isIn: Bool) -> Int? {
-        guard start >= 0, start < pageCount else { return nil }
+    private func next(from start: Int, before limit: Int, isIn: Bool) -> Int? {
+        guard start >= 0, start < limit else { return nil }
+        let end = (limit + 63) >> 6
         var index = start >> 6
         var word = (isIn ? words[index] : ~words[index]) & (UInt64.max << UInt64(start & 63))
         while word == 0 {
             index += 1
-            guard index < words.count else { return nil }
+            guard index < end else { return nil }
             word = isIn ? words[index] : ~words[index]
         }
         let page = index << 6 + word.trailingZeroBitCount
-        return page < pageCount ? page : nil
+        return page < limit ? page : nil
     }
 
     private mutating func change(_ pages: Range<Int>, _ body: (inout UInt64, UInt64) -> Void) {

@@ -17,7 +17,7 @@ public protocol PageSource: AnyObject {
     func bytes(of pages: Range<Int>) -> UnsafeRawBufferPointer
 }
 
-/// Guest memory that nobody uses yet. All of it is zero at the beginning.
+/// Guest memory that nobody uses yet. All of it is zero at the beginning, and what is written afterwards comes by `write`.
 public protocol PageSink: AnyObject {
     /// How many pages of 4096 bytes there are.
     var pageCount: Int { get }
