@@ -99,34 +99,6 @@ struct MovingTests {
         #expect(rounds > .milliseconds(2000) && rounds < .milliseconds(2700), "\(rounds.milliseconds) ms")
     }
 
-    @Test("frames that come in between are delivered first, in their order, also those behind COMMIT")
-    func arrivals() {
-        var script = Script()
-        let frames = (0..<4).map { ArrivedFrame(card: "net0", bytes: [UInt8($0), 1, 2]) }
-        script.arrivals = [.stopping: [frames[0]], .sections: [frames[1]], .preparing: [frames[2]]]
-        script.arrivals[.committed] = [frames[3]]
-        let world = World(script)
-        world.run()
-        #expect(world.destinationRuns && world.delivered == frames)
-        #expect(world.source.status(now: world.now).arrived == 4)
-    }
-
-    @Test("frames beyond the limit are counted, and come back when the guest stays")
-    func tooManyArrivals() {
-        var script = Script()
-        let frames = (0..<70).map { ArrivedFrame(card: "net0", bytes: [UInt8](repeating: UInt8($0), count: 65_000)) }
-        script.arrivals = [.saving: frames]
-        script.sourceFails = .sections
-        let world = World(script)
-        world.run()
-        guard case .kept(_, wasStopped: true, let kept) = world.sourceOutcome else {
-            Issue.record("\(String(describing: world.sourceOutcome))")
-            return
-        }
-        #expect(kept == Array(frames[..<64]) && world.sourceRuns)
-        #expect(world.source.status(now: world.now).arrivedDropped == 6)
-    }
-
     @Test("a snapshot goes in one direction and starts its guest later")
     func snapshot() {
         var script = Script()

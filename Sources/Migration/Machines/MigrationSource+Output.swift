@@ -6,7 +6,7 @@ extension MigrationSource {
     /// Bytes for the descriptor, filled up before; valid until the next call. Empty: nothing can go now.
     public func output(now: Instant) -> UnsafeRawBufferPointer {
         let isFresh = writer.pending.isEmpty
-        if !isOver { fill(now) }
+        if !isOver { fill(now) } else if phase == .completed, !isSnapshot { fillArrived() }
         if isFresh { lastProgress = now }
         return writer.pending
     }
@@ -41,7 +41,7 @@ extension MigrationSource {
         case .preparing, .committed: fillArrived()
         case .committing:
             fillCommit()
-            fillArrived()
+            if !isSnapshot { fillArrived() }
         case .idle, .greeting, .stopping, .completed, .failed, .uncertain: break
         }
     }

@@ -214,10 +214,16 @@ public final class MigrationSource {
     }
 
     func complete(_ report: [UInt8], _ now: Instant) {
-        fillArrived()
+        if isSnapshot { dropLateArrivals() }
         milestones.end = now
         enter(.completed, now)
         actions.append(.ended(.completed(report: report)))
+    }
+
+    /// What came when a snapshot's COMMIT was on its way is in no snapshot.
+    private func dropLateArrivals() {
+        arrivedDropped += arrived.count - arrivedSent
+        arrived.removeSubrange(arrivedSent...)
     }
 }
 
