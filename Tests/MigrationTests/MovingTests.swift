@@ -99,6 +99,19 @@ struct MovingTests {
         #expect(rounds > .milliseconds(2000) && rounds < .milliseconds(2700), "\(rounds.milliseconds) ms")
     }
 
+    @Test("a bandwidth that is next to nothing moves the guest all the same", arguments: [1, 19, 300, 8000])
+    func smallBandwidth(bandwidth: UInt64) {
+        var script = Script()
+        script.parameters.maxBandwidth = bandwidth
+        let world = World(script, pages: 200)
+        world.memory.fill(0..<150, seed: 7)
+        world.run()
+        #expect(world.destinationRuns && world.copy.equals(world.memory))
+        let rounds = world.source.status(now: world.now).phases.rounds
+        let least = Double(150 * 4096) / Double(max(bandwidth, 8192))
+        #expect(Double(rounds.milliseconds) > 900 * least, "\(rounds.milliseconds) ms")
+    }
+
     @Test("a snapshot goes in one direction and starts its guest later")
     func snapshot() {
         var script = Script()

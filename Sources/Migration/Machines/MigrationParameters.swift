@@ -4,7 +4,8 @@ import Bytes
 
 /// How fast, and until when, memory is copied while the guest runs.
 public struct MigrationParameters: Equatable, Sendable {
-    /// Bytes per second while the guest runs (max-bandwidth); 0 is as fast as the connection takes them.
+    /// Bytes per second while the guest runs (max-bandwidth), at least `MigrationLimits.leastBandwidth`; 0 is as fast as
+    /// the connection takes them.
     public var maxBandwidth: UInt64 = 0
     /// How long the rest of the memory may take while the guest stands still (downtime-limit).
     public var downtimeLimit = Interval.milliseconds(300)
@@ -46,7 +47,7 @@ struct Pace {
 
     /// - Parameter rate: bytes per second; 0 is no limit.
     init(rate: UInt64, now: Instant) {
-        self.rate = Double(rate)
+        self.rate = rate == 0 ? 0 : Double(max(rate, MigrationLimits.leastBandwidth))
         tokens = self.rate * Self.burst
         last = now
     }

@@ -43,13 +43,14 @@ struct PageSender {
         remaining = todo.count
     }
 
-    /// Puts pages into frames while there is room, at most `limit` bytes of them, and tells how many pages it looked at.
+    /// Puts pages into frames while there is room, at most `limit` bytes of them or else one page, and tells how many
+    /// pages it looked at.
     @discardableResult
     mutating func fill(_ writer: FrameWriter, limit: Int) -> Int {
         var seen = 0
         let end = writer.appended &+ UInt64(max(0, limit))
         while writer.appended < end, writer.hasRoomForPages,
-            let run = todo.run(from: cursor, limit: MigrationLimits.pagesInFrame)
+            let run = todo.run(from: cursor, limit: Self.pages(in: end &- writer.appended))
         {
             let bytes = source.bytes(of: run)
             let count = max(1, min(run.count, bytes.count / MigrationLimits.pageSize))
@@ -62,6 +63,11 @@ struct PageSender {
         }
         if todo.run(from: cursor, limit: 1) == nil { remaining = 0 }
         return seen
+    }
+
+    /// Pages of the next frame when so many bytes may go.
+    private static func pages(in bytes: UInt64) -> Int {
+        max(1, Int(min(bytes / UInt64(MigrationLimits.pageSize), UInt64(MigrationLimits.pagesInFrame))))
     }
 
     /// Pages that lie together: frames of those in a row that are news.

@@ -9,6 +9,9 @@ public enum MigrationLimits {
     public static let formatVersion: UInt16 = 1
     /// Bytes of a page of guest memory.
     public static let pageSize = 4096
+    /// Bytes per second below which no bandwidth is kept: two pages. With less the other end would hear nothing for so
+    /// long that it gives up.
+    public static let leastBandwidth: UInt64 = 8192
     /// Pages of one frame.
     public static let pagesInFrame = 64
     /// Bytes of a name: of a program, a part of the machine, a card.
