@@ -187,6 +187,47 @@ struct StreamTests {
         }
     }
 
+    /// How a destination of four pages ends that hears these frames behind a greeting.
+    private func failure(after frames: (FrameWriter) -> Void) -> MigrationFailure? {
+        let destination = MigrationDestination(
+            World.greeting(), pages: TestMemory(pages: 4), answers: false, now: Self.now)
+        let writer = FrameWriter()
+        writer.append(raw: Preamble(isFromSource: true).bytes)
+        writer.append(.greeting, World.greeting().encoded ?? [])
+        frames(writer)
+        feed(destination, Array(writer.pending), now: Self.now)
+        return destination.failure
+    }
+
+    @Test("a round that ends behind the first section is refused")
+    func lateRound() {
+        let head = SectionHead(MigrationSection(name: "x", bytes: [])).encoded
+        let round = [UInt8](repeating: 0, count: 12)
+        #expect(failure { $0.append(.roundEnd, round) } == .closed)
+        let late = failure {
+            $0.append(.section, head)
+            $0.append(.roundEnd, round)
+        }
+        #expect(late == .stream(.unexpected(kind: 4)))
+    }
+
+    @Test("a part of a section that is not full is the last one")
+    func shortPart() {
+        let (full, more) = (FrameKind.sectionPartLimit, 10)
+        let head = SectionHead(MigrationSection(name: "x", bytes: [UInt8](repeating: 1, count: full + more))).encoded
+        func failure(_ parts: [Int]) -> MigrationFailure? {
+            self.failure { writer in
+                writer.append(.section, head)
+                for count in parts { writer.append(.sectionPart, [UInt8](repeating: 1, count: count)) }
+            }
+        }
+        #expect(failure([full, more]) == .closed && failure([full]) == .closed)
+        for parts in [[1], [full - 1], [more, full], [full, more - 1]] {
+            #expect(failure(parts)?.description.contains("a part of a section") == true, "\(parts)")
+        }
+        #expect(failure([full, more + 1])?.description.contains("more of a section") == true)
+    }
+
     @Test("words of the other end do nothing to a terminal")
     func control() {
         Array("a\u{1b}[2Jb\nc".utf8).withUnsafeBytes { #expect("\(MigrationFailure.said($0))" == "a?[2Jb?c") }

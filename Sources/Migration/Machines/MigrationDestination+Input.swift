@@ -48,7 +48,7 @@ extension MigrationDestination {
         switch (frame.kind, phase) {
         case (.greeting, .greeting): try greeted(frame.body, now)
         case (.pages, .receiving), (.zeroPages, .receiving): try take(pages: frame)
-        case (.roundEnd, .receiving): endRound(frame.body)
+        case (.roundEnd, .receiving) where sections.isEmpty: endRound(frame.body)
         case (.section, .receiving): try beginSection(frame.body)
         case (.sectionPart, .receiving): try continueSection(frame.body)
         case (.arrived, _) where phase != .greeting: try arrived(frame.body)
@@ -107,6 +107,9 @@ extension MigrationDestination {
         guard !sections.isEmpty, part.count <= missing else { throw .content("more of a section than there is") }
         sections[sections.count - 1].bytes.append(contentsOf: part)
         missing -= part.count
+        guard missing == 0 || part.count == FrameKind.sectionPartLimit else {
+            throw .content("a part of a section is short, and not the last")
+        }
     }
 
     private func arrived(_ body: UnsafeRawBufferPointer) throws(StreamFault) {
