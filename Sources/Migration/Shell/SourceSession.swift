@@ -9,6 +9,8 @@ public final class SourceSession {
     // Bytes of one turn: others want theirs while the guest runs.
     private static let bytesWhileRunning = 1 << 20
     private static let bytesWhileStill = 16 << 20
+    // Who talks without end is heard for so long at a time.
+    private static let bytesHeard = 1 << 20
 
     /// The machine. Tell it things through `tell`.
     public let source: MigrationSource
@@ -86,9 +88,13 @@ public final class SourceSession {
             if !source.isOver { source.inputEnded(now: now) }
             return
         }
+        var budget = Self.bytesHeard
         while !source.isOver {
+            guard budget > 0 else { return io.wantInput(true) }
             switch io.read(into: source.inputRoom) {
-            case .bytes(let count): source.received(count, now: now)
+            case .bytes(let count):
+                source.received(count, now: now)
+                budget -= count
             case .blocked: return
             case .ended:
                 io.closeInput()
