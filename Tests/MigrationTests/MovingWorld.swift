@@ -5,6 +5,9 @@ import Bytes
 import Linux
 import Migration
 
+/// What an owner is asked for.
+enum Step: CaseIterable, Sendable { case compare, stop, save, prepare, load }
+
 /// What goes wrong, and when.
 struct Script {
     var mode = MigrationSource.Mode.answered
@@ -29,6 +32,8 @@ struct Script {
     var cutBackward: Int?
     /// Owners that do not answer.
     var ownerIsSlow = false
+    /// Owners that answer later.
+    var takes: [Step: Interval] = [:]
     var refusal: String?
     /// Frames that arrive for a card, and in which phase of the source.
     var arrivals: [MigrationSource.Phase: [ArrivedFrame]] = [:]
@@ -81,6 +86,8 @@ final class World {
     private var isDestinationDead = false
     private var isWoken = false
     private var isCancelled = false
+    /// Answers of slow owners.
+    private var answers: [(due: Instant, give: () -> Void)] = []
 
     init(_ script: Script = Script(), pages: Int = 40) {
         self.script = script
@@ -101,6 +108,7 @@ final class World {
         for _ in 0..<200_000 {
             if step() { continue }
             let deadlines = [
+                answers.map(\.due).min(),
                 isSourceStopped || isSourceDead ? nil : source.nextDeadline,
                 isDestinationStopped || isDestinationDead ? nil : destination.nextDeadline,
             ]
@@ -120,11 +128,23 @@ final class World {
     private func step() -> Bool {
         now = now + .microseconds(50)
         let before = progress
-        var didSomething = false
+        var didSomething = giveAnswers()
         didSomething = turnSource() || didSomething
         didSomething = turnDestination() || didSomething
         everyoneRan = everyoneRan || sourceRuns && destinationRuns
         return didSomething || before != progress
+    }
+
+    private func giveAnswers() -> Bool {
+        let due = answers.filter { $0.due <= now }
+        answers.removeAll { $0.due <= now }
+        for answer in due { answer.give() }
+        return !due.isEmpty
+    }
+
+    private func answer(_ step: Step, _ give: @escaping () -> Void) {
+        guard let time = script.takes[step] else { return give() }
+        answers.append((now + time, give))
     }
 
     /// Changes with every byte that goes a step further.
@@ -194,9 +214,8 @@ final class World {
         case .stopGuest:
             guard !script.ownerIsSlow else { return }
             sourceRuns = false
-            source.guestStopped(now: now)
-        case .save:
-            source.saved(script.sections, now: now)
+            answer(.stop) { [unowned self] in source.guestStopped(now: now) }
+        case .save: answer(.save) { [unowned self] in source.saved(script.sections, now: now) }
         case .ended(let outcome):
             sourceOutcome = outcome
             if case .kept = outcome { sourceRuns = true } else { sourceRuns = false }
@@ -255,11 +274,12 @@ final class World {
         switch action {
         case .compare:
             if let refusal = script.refusal { return destination.fail(refusal, now: now) }
-            destination.accept(now: now)
+            answer(.compare) { [unowned self] in destination.accept(now: now) }
         case .prepare(let sections):
             taken = sections
-            destination.prepared(now: now)
-        case .load: destination.loaded(report: Array("nothing lost".utf8), now: now)
+            answer(.prepare) { [unowned self] in destination.prepared(now: now) }
+        case .load:
+            answer(.load) { [unowned self] in destination.loaded(report: Array("nothing lost".utf8), now: now) }
         case .start: destinationRuns = true
         case .deliver(let frame): delivered.append(frame)
         case .ended(let failure): destinationEnd = .some(failure)

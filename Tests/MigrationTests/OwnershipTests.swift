@@ -154,8 +154,8 @@ struct OwnershipTests {
     func waits() {
         let patience = MigrationPatience()
         let source: [(MigrationDestination.Phase, MigrationFailure)] = [
-            (.greeting, .late(.greeting, patience.greeting)), (.receiving, .late(.writing, patience.silence)),
-            (.preparing, .late(.prepared, patience.prepare)), (.loading, .late(.started, patience.start)),
+            (.greeting, .late(.greeting, patience.reply)), (.receiving, .late(.writing, patience.silence)),
+            (.preparing, .late(.prepared, patience.prepared)), (.loading, .late(.started, patience.started)),
         ]
         for (phase, failure) in source {
             let world = World(Script(destinationStops: phase), pages: 100)
@@ -164,8 +164,8 @@ struct OwnershipTests {
             #expect(world.source.failure == failure, "\(phase)")
         }
         let destination: [(MigrationSource.Phase, MigrationFailure)] = [
-            (.greeting, .late(.greeting, patience.greeting)), (.rounds, .late(.reading, patience.silence)),
-            (.committing, .late(.commit, patience.silence)),
+            (.greeting, .late(.greeting, patience.greeting)), (.rounds, .late(.reading, patience.quiet)),
+            (.committing, .late(.commit, patience.commit)),
         ]
         for (phase, failure) in destination {
             let world = World(Script(sourceStops: phase))

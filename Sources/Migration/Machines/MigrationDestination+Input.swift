@@ -173,11 +173,12 @@ extension MigrationDestination {
     private var wait: (what: MigrationFailure.Wait, since: Instant, time: Interval)? {
         switch phase {
         case .greeting: (.greeting, phaseBegan, patience.greeting)
-        case .receiving: (.reading, lastInput, patience.silence)
-        case .comparing, .preparing: (.prepare, phaseBegan, patience.prepare)
-        case .prepared: (.commit, phaseBegan, patience.silence)
+        case .comparing: (.compare, phaseBegan, patience.compare)
+        case .receiving: (.reading, lastInput, patience.quiet)
+        case .preparing: (.prepare, phaseBegan, patience.prepare)
+        case .prepared: (.commit, max(phaseBegan, lastInput), patience.commit)
         case .loading: (.prepare, phaseBegan, patience.start)
-        case .started: (.writing, phaseBegan, patience.drain)
+        case .started: (.writing, phaseBegan, patience.end)
         case .completed, .failed: nil
         }
     }

@@ -9,8 +9,10 @@ public enum MigrationFailure: Error, Equatable, Sendable, CustomStringConvertibl
     public enum Wait: Equatable, Sendable {
         /// The other end's greeting; its reading; its writing; its PREPARED; its STARTED; its COMMIT.
         case greeting, reading, writing, prepared, started, commit
-        /// The owner: the guest's standstill, its sections, what has to be ready before COMMIT.
-        case stop, save, prepare
+        /// The owner: the machines compared, the guest's standstill, its sections, what has to be ready before COMMIT.
+        case compare, stop, save, prepare
+        /// The end of the program that takes a snapshot.
+        case exit
     }
 
     /// The user did not want it any more.
@@ -65,9 +67,11 @@ extension MigrationFailure.Wait {
         case .prepared: "the destination was not ready"
         case .started: "the destination did not say that it has started the guest"
         case .commit: "the source did not hand the guest over"
+        case .compare: "the machines were not compared"
         case .stop: "the guest did not stop"
         case .save: "the state was not saved"
         case .prepare: "the state was not checked"
+        case .exit: "the command did not end"
         }
     }
 }

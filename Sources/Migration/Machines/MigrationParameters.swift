@@ -1,4 +1,4 @@
-// What may be set before a migration: QEMU's parameters that mean something here, and how long each side waits.
+// What may be set before a migration: QEMU's parameters that mean something here.
 
 import Bytes
 
@@ -13,27 +13,6 @@ public struct MigrationParameters: Equatable, Sendable {
     public var mostRounds = 30
 
     /// No limit of bandwidth, 300 ms, 30 rounds.
-    public init() {}
-}
-
-/// How long an end waits for the other one, or for its own owner.
-public struct MigrationPatience: Equatable, Sendable {
-    /// For the other end's first words.
-    public var greeting = Interval.seconds(10)
-    /// While the other end takes nothing, or while nothing comes.
-    public var silence = Interval.seconds(30)
-    /// For the guest to stand still.
-    public var stop = Interval.seconds(10)
-    /// For the owner's sections, back-ends included.
-    public var save = Interval.seconds(30)
-    /// For PREPARED; at the destination: for its owner.
-    public var prepare = Interval.seconds(30)
-    /// For STARTED; at the destination: for its owner to load, before the guest starts with what there is.
-    public var start = Interval.seconds(30)
-    /// How long a destination goes on to take frames behind STARTED, and a failed end to say why.
-    public var drain = Interval.seconds(2)
-
-    /// What is usual.
     public init() {}
 }
 

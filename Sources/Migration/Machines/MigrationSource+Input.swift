@@ -18,7 +18,7 @@ extension MigrationSource {
     /// The other end says no more.
     public func inputEnded(now: Instant) {
         guard !isSnapshot, !isOver else { return }
-        if phase == .greeting, silentAfter != nil, reader.received == 0 { return becomeSnapshot(now) }
+        if phase == .greeting, waitsAndSees { return becomeSnapshot(now) }
         fail(.closed, now)
     }
 
@@ -59,20 +59,28 @@ extension MigrationSource {
         guard !isOver else { return }
         if let until = pacedUntil, now >= until { pacedUntil = nil }
         if let wait, now >= phaseBegan + wait.time {
-            if phase == .greeting, silentAfter != nil { return becomeSnapshot(now) }
+            if phase == .greeting, waitsAndSees { return becomeSnapshot(now) }
             return fail(.late(wait.what, wait.time), now)
         }
         if let silence, now >= silence { fail(.late(.writing, patience.silence), now) }
     }
 
+    /// Nobody has answered yet, and nobody has to.
+    private var waitsAndSees: Bool { silentAfter != nil && reader.received == 0 }
+
+    /// Who has said something is waited for as long as anybody who has to answer.
+    private var replyTime: Interval {
+        waitsAndSees ? silentAfter ?? patience.reply : max(silentAfter ?? .zero, patience.reply)
+    }
+
     /// What is waited for in this phase.
     private var wait: (what: MigrationFailure.Wait, time: Interval)? {
         switch phase {
-        case .greeting: (.greeting, silentAfter ?? patience.greeting)
+        case .greeting: (.greeting, replyTime)
         case .stopping: (.stop, patience.stop)
         case .saving: (.save, patience.save)
-        case .preparing: (.prepared, patience.prepare)
-        case .committed: (.started, patience.start)
+        case .preparing: (.prepared, patience.prepared)
+        case .committed: (.started, patience.started)
         case .idle, .rounds, .sections, .committing, .completed, .failed, .uncertain: nil
         }
     }

@@ -51,7 +51,7 @@ public final class MigrationConnector {
     }
 
     /// How long a program or a socket of unknown kind has to answer before a snapshot is made.
-    public var answersWithin = MigrationSource.Mode.either(within: .seconds(10))
+    public var answersWithin = MigrationSource.Mode.either(within: MigrationPatience().reply)
     private let uri: MigrationURI
     private let isIncoming: Bool
     private let reactor: Reactor
