@@ -152,6 +152,16 @@ struct SessionTests {
         #expect(party.outcome == .completed(report: []))
     }
 
+    @Test("a program that has a whole snapshot and does not end is told of")
+    func programWithoutEnd() throws {
+        let party = try Party()
+        party.patience.exit = .milliseconds(50)
+        try party.open("exec:exec >&-; cat >/dev/null; exec sleep 600", isIncoming: false)
+        try party.run { party.outcome != nil }
+        #expect(party.outcome == .uncertain(.late(.exit, .milliseconds(50)), arrived: []))
+        #expect("\(MigrationFailure.late(.exit, .seconds(1)))" == "the command did not end within 1000 ms")
+    }
+
     @Test("without a spawner exec: is refused in words; a closed port is a failure")
     func refused() throws {
         let party = try Party()

@@ -19,17 +19,18 @@ public final class SourceSession {
     private var io: ChannelIO?
     private var alarm: Alarm?
     private let onAction: (MigrationSource.Action) -> Void
-    private let drain: Interval
+    private let patience: MigrationPatience
     private var closeBy: Instant?
     private var isPumpDue = false
     /// A completed snapshot waits for its program's end.
     private var withheld: MigrationSource.Action?
+    private var releaseBy: Instant?
 
     /// - Parameters:
     ///   - source: the machine, which nobody else drives.
     ///   - channel: its connection.
     ///   - reactor: the loop of this thread.
-    ///   - patience: how long the last words may take.
+    ///   - patience: how long the last words may take, and the end of a program that takes a snapshot.
     ///   - onAction: called at the end of a turn with what the owner is to do.
     public init(
         _ source: MigrationSource, over channel: MigrationChannel, on reactor: Reactor,
@@ -39,7 +40,7 @@ public final class SourceSession {
         self.reactor = reactor
         self.onAction = onAction
         child = channel.child
-        drain = patience.drain
+        self.patience = patience
         io = try ChannelIO(channel, on: reactor) { [weak self] in self?.pump() }
         alarm = Alarm(on: reactor) { [weak self] in self?.pump() }
         child?.onEnd = { [weak self] in self?.pumpSoon() }
@@ -76,9 +77,13 @@ public final class SourceSession {
         source.advance(to: now)
         if source.isOver { write() }
         finishIfOver()
-        alarm?.set((source.nextDeadline ?? closeBy)?.nanoseconds)
+        setAlarm()
         releaseWithheld()
         for action in source.takeActions() { tellOwner(action) }
+    }
+
+    private func setAlarm() {
+        alarm?.set([source.nextDeadline, closeBy, releaseBy].compactMap { $0 }.min()?.nanoseconds)
     }
 
     // MARK: bytes
@@ -142,7 +147,7 @@ public final class SourceSession {
 
     private func finishIfOver() {
         guard source.isOver, io != nil else { return }
-        let limit = closeBy ?? now + drain
+        let limit = closeBy ?? now + patience.drain
         closeBy = limit
         guard source.output(now: now).isEmpty || now >= limit || io?.hasOutput == false else { return }
         io?.close()
@@ -154,13 +159,22 @@ public final class SourceSession {
     private func tellOwner(_ action: MigrationSource.Action) {
         guard case .ended(.completed) = action, source.isSnapshot, child != nil else { return onAction(action) }
         withheld = action
+        releaseBy = now + patience.exit
+        setAlarm()
         releaseWithheld()
     }
 
     private func releaseWithheld() {
-        guard let action = withheld, let end = child?.end else { return }
-        withheld = nil
-        guard end != .exited(0) else { return onAction(action) }
-        onAction(.ended(.uncertain(.owner("the command \(end)"), arrived: [])))
+        guard let action = withheld, let limit = releaseBy else { return }
+        var failure: MigrationFailure?
+        switch child?.end {
+        case .exited(0): break
+        case let end?: failure = .owner("the command \(end)")
+        case nil:
+            guard now >= limit else { return }
+            failure = .late(.exit, patience.exit)
+        }
+        (withheld, releaseBy) = (nil, nil)
+        onAction(failure.map { .ended(.uncertain($0, arrived: [])) } ?? action)
     }
 }
