@@ -88,6 +88,15 @@ struct RingHubTests {
                 #expect(try session.run("ping -c 3 -W 5 \(gateway)").status == 0)
                 try checkTransfer(session, 1_000_000)
             }
+            // Whoever leaves is still at it when the next one comes.
+            session.child.write("netdev_del hp\ndevice_add virtio-net-pci,netdev=p,id=d1,mac=52:54:00:00:00:79\n")
+            #expect(try eventually { try session.run("ip addr").output.components(of: NamespaceAddress.host4) >= 2 })
+            session.child.write("device_del d1\n")
+            #expect(try eventually { try !session.monitor("info network").contains("d1: ") })
+            session.child.write("netdev_add hubport,id=hp,hubid=0,netdev=p\n")
+            #expect(try eventually { try session.run("ping -c 1 -W 5 \(gateway)").status == 0 })
+            session.child.write("netdev_del hp\nnetdev_add hubport,id=hp,hubid=0,netdev=p\n")
+            #expect(try eventually { try session.run("ping -c 1 -W 5 \(gateway)").status == 0 })
             #expect(try answer(session, "netdev_del p") == [])
             #expect(try session.run("ping -c 1 -W 1 \(gateway)").status == 1)
             #expect(try answer(session, "netdev_add passt,id=q,vhost-user=on,path=\(ground.passt)") == [])

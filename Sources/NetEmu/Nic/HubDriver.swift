@@ -91,6 +91,6 @@ final class HubDriver {
 
     private func gone() {
         port.onEvent = nil
-        peer.disconnectDevice {}
+        peer.disconnect(device) {}
     }
 }

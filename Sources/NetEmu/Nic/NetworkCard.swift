@@ -51,8 +51,8 @@ final class NetworkCard {
     func disconnect(_ done: @escaping () -> Void) {
         let former = netdev
         netdev = nil
-        guard case .rings(let peer)? = former?.door else { return device.disconnect(done) }
-        peer.disconnectDevice(done)
+        guard case .rings(let peer)? = former?.door, let rings = device.rings else { return device.disconnect(done) }
+        peer.disconnect(rings, done)
     }
 
     /// The back-end came up or went down.

@@ -18,8 +18,9 @@ final class RingPeer {
 
     private let frontEnd: FrontEnd
     private weak var device: NetDevice?
-    /// A device that left, while its rings may still be touched, and who comes after it.
+    /// A device that left, while its rings may still be touched.
     private var leaving: NetDevice?
+    /// Who comes after it, or after one that is about to leave.
     private var next: NetDevice?
     /// The handshake was done once.
     private var hasBeenConnected = false
@@ -50,7 +51,7 @@ final class RingPeer {
     /// - Throws: when the back-end cannot map its memory.
     func connect(_ device: NetDevice) throws(EmulationError) {
         guard device.memory.isShared else { throw EmulationError(text: "\(VhostUserError.memoryNotShared)") }
-        guard leaving == nil else {
+        guard leaving == nil, self.device == nil else {
             next = device
             return
         }
@@ -61,12 +62,10 @@ final class RingPeer {
         if hasBeenConnected { device.attach(frontEnd) }
     }
 
-    /// The device leaves; `done` when its rings are touched no more.
-    func disconnectDevice(_ done: @escaping () -> Void) {
-        guard let device else {
-            next = nil
-            return done()
-        }
+    /// `device` leaves; `done` when its rings are touched no more. Whoever came in its place is not meant.
+    func disconnect(_ device: NetDevice, _ done: @escaping () -> Void) {
+        if next === device { next = nil }
+        guard self.device === device else { return done() }
         self.device = nil
         leaving = device
         device.detach { [weak self] in

@@ -78,8 +78,10 @@ final class Network {
             name: client.name, location: plan.location, reactor: site.reactor, chardevs: site.chardevs,
             programs: site.programs, voice: site.voice)
         do throws(EmulationError) {
-            guard case .backEnd(let kind) = plan.wanted else { return try makeHubPort(client) }
-            return try kind.make(place)
+            if case .backEnd(let kind) = plan.wanted { return try kind.make(place) }
+            // The port may have come with the back-end behind it.
+            if let port = netdevs[client.id] { return port }
+            return try makeHubPort(client)
         } catch { throw error.located(at: plan.location) }
     }
 
