@@ -56,6 +56,33 @@ struct PipedConsoleTests {
         }
     }
 
+    @Test("a tool reads what is left of a pipe, and the shell goes on behind it")
+    func toolReads() throws {
+        try withGround(as: .mapped) { ground in
+            for line in ["x", "x\\n", "x\\ny\\n"] {
+                let told = try shell(ground, "printf 'nc -N \(gateway) 9007\\n\(line)' | \(Self.nic)")
+                #expect(told.status == .exited(0), "\(told.transcript)")
+                #expect(told.output == line.replacing("\\n", with: "\n"), "\(told.transcript)")
+            }
+        }
+    }
+
+    @Test("a command that cannot be read is the last of a pipe, as in a shell", arguments: ["&& b", "echo >", "( x"])
+    func unreadable(command: String) throws {
+        try withGround(as: .mapped) { ground in
+            let told = try shell(ground, "printf 'echo a\\necho b && \(command)\\necho after\\n' | \(Self.nic)")
+            #expect(told.status == .exited(2) && told.output == "a\n", "\(told.transcript)")
+        }
+    }
+
+    @Test("an input that cannot be read is told")
+    func unreadableInput() throws {
+        try withGround(as: .mapped) { ground in
+            let told = try shell(ground, "\(Self.nic) </")
+            #expect(told.errors.contains("ends here: read: Is a directory"), "\(told.transcript)")
+        }
+    }
+
     @Test("output to a full device is told in one line, and the status is curl's")
     func full() throws {
         try withGround(as: .mapped) { ground in

@@ -180,6 +180,7 @@ public final class Session {
             shell.interrupt(world, now: now)
         }
         takeTypedLine()
+        guard exitStatus == nil else { return false }
         let result = shell.step(world, now: now)
         switch result {
         case .running(let until): nextDeadline = until
@@ -224,21 +225,24 @@ public final class Session {
     }
 
     /// Where the first command that waits ends, for an idle shell; the end of a pipe ends its last command.
+    /// A tool that runs takes what it reads from the same bytes: until it has ended there is no command to look for.
     private var lineEnd: Int? {
+        guard shell.isIdle else { return nil }
         commandEnd.look(at: streams.typed)
         if let end = commandEnd.index { return end }
         let isWhole = isInputOver || streams.typed.count >= Self.pipeLimit
         return isWhole && !isInteractive && !streams.typed.isEmpty ? streams.typed.count : nil
     }
 
-    /// An idle shell reads what was typed, a command at a time: some go on over several lines.
+    /// An idle shell reads what was typed, a command at a time: some go on over several lines. In a pipe, one that cannot
+    /// be read is the last.
     private func takeTypedLine() {
         guard kind == .terminal, shell.isIdle, let end = lineEnd else { return }
         let line = String(decoding: streams.typed[..<end], as: UTF8.self)
         streams.typed.removeFirst(min(end + 1, streams.typed.count))
         commandEnd = CommandEnd()
         streams.isTypedAtEnd = isInputOver
-        shell.start(line, world)
+        if !shell.start(line, world), !isInteractive { finish(shell.status) }
     }
 
     private func showPrompt() {

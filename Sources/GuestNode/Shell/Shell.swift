@@ -47,14 +47,17 @@ struct Shell: Sendable {
     var isToolRunning: Bool { foreground != nil }
 
     /// Begins a script; what was left of an earlier one is forgotten.
-    mutating func start(_ text: String, _ world: ShellWorld) {
+    @discardableResult
+    mutating func start(_ text: String, _ world: ShellWorld) -> Bool {
         next = 0
         do throws(ScriptError) {
             script = try Script(parsing: text)
+            return true
         } catch {
             script = Script(commands: [])
             world.complain("sh: \(error)\n")
             status = ExitStatus.usage
+            return false
         }
     }
 

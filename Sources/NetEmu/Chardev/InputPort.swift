@@ -66,9 +66,20 @@ final class InputPort {
         }
         if count > 0 {
             onBytes(bytes)
-        } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+        } else if count == 0 {
             end()
+        } else {
+            failed(SystemError(call: "read", code: errno))
         }
+    }
+
+    /// EIO is a terminal that was hung up; anything else is told before it is the end.
+    private func failed(_ error: SystemError) {
+        guard error.code != EAGAIN, error.code != EINTR else { return }
+        if error.code != EIO, error.code != ECONNRESET {
+            StandardStream.error.warn("input from descriptor \(raw) ends here: \(error)")
+        }
+        end()
     }
 
     private func end() {
