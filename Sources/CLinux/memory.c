@@ -22,6 +22,8 @@ static struct {
 } guards[GUARDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int is_installed;
+// Who was asked about such errors before.
+static struct sigaction former;
 
 static int replace(uintptr_t address) {
     for (int i = 0; i < GUARDS; i++) {
@@ -38,17 +40,21 @@ static int replace(uintptr_t address) {
     return 0;
 }
 
-static void bus_error(int number, siginfo_t *info, void *context) {
-    (void)context;
-    int saved = errno;
-    if (info->si_code > 0 && replace((uintptr_t)info->si_addr)) {
-        errno = saved;
-        return;
-    }
-    // Not ours: it ends the process as it would have.
+// Not ours: it goes where it would have gone, and where nobody takes it, it ends the process.
+static void pass_on(int number, siginfo_t *info, void *context) {
+    int has_information = (former.sa_flags & SA_SIGINFO) != 0, is_sent = info->si_code <= 0;
+    int is_taken = has_information || (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN);
+    if (!is_taken && is_sent && former.sa_handler == SIG_IGN) return;
     struct sigaction usual = {.sa_handler = SIG_DFL};
-    sigaction(number, &usual, NULL);
-    if (info->si_code <= 0) raise(number);
+    if (!is_taken || (former.sa_flags & SA_RESETHAND)) sigaction(number, &usual, NULL);
+    if (has_information) former.sa_sigaction(number, info, context);
+    else if (is_taken) former.sa_handler(number);
+    else if (is_sent) raise(number);
+}
+
+static void bus_error(int number, siginfo_t *info, void *context) {
+    int saved = errno;
+    if (info->si_code <= 0 || !replace((uintptr_t)info->si_addr)) pass_on(number, info, context);
     errno = saved;
 }
 
@@ -56,9 +62,11 @@ int ne_guard_memory(void *base, size_t size, size_t page, int event) {
     int slot = -ENOSPC;
     pthread_mutex_lock(&lock);
     if (!is_installed) {
-        struct sigaction action = {.sa_sigaction = bus_error, .sa_flags = SA_SIGINFO};
-        sigemptyset(&action.sa_mask);
-        is_installed = sigaction(SIGBUS, &action, NULL) == 0;
+        struct sigaction action = {.sa_sigaction = bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+        is_installed = sigaction(SIGBUS, NULL, &former) == 0;
+        // What the former one wants blocked, and its own stack, if there is one.
+        action.sa_mask = former.sa_mask;
+        is_installed = is_installed && sigaction(SIGBUS, &action, NULL) == 0;
     }
     for (int i = 0; i < GUARDS && is_installed; i++) {
         if (guards[i].base) continue;
@@ -80,6 +88,11 @@ void ne_unguard_memory(int slot) {
 int ne_lock_range(int fd, int is_exclusive, int64_t start, int64_t length) {
     struct flock range = {
         .l_type = is_exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    return fcntl(fd, F_OFD_SETLK, &range) < 0 ? -errno : 0;
+}
+
+int ne_unlock_range(int fd, int64_t start, int64_t length) {
+    struct flock range = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
     return fcntl(fd, F_OFD_SETLK, &range) < 0 ? -errno : 0;
 }
 

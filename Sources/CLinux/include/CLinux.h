@@ -81,11 +81,14 @@ ssize_t ne_read_link(int link, char *room, size_t size);  // of a link opened wi
 // ---- memory in files: each returns 0 or what it says, or -errno ----
 
 /// From now on a page of the mapping that is gone when it is touched (SIGBUS) becomes one of zeros, and `event` (an
-/// eventfd) is signalled. `page` is the mapping's page size. A slot for `ne_unguard_memory`.
+/// eventfd) is signalled; elsewhere a former handler is called. `page` is the mapping's page size. A slot for
+/// `ne_unguard_memory`.
 int ne_guard_memory(void *base, size_t size, size_t page, int event);
 void ne_unguard_memory(int slot);
 /// A lock of the open file description, which ends with its last descriptor, in whatever process. -EAGAIN: another has one.
+/// Length 0 is all from `start` on. A lock that is ours there already becomes as asked.
 int ne_lock_range(int fd, int is_exclusive, int64_t start, int64_t length);
+int ne_unlock_range(int fd, int64_t start, int64_t length);
 int ne_fallocate(int fd, int64_t start, int64_t length);
 int ne_populate(void *base, size_t size);            // makes every page now, with what it holds
 int64_t ne_page_size(int fd);                        // of a mapping of this file: that of hugetlbfs may be large
