@@ -92,22 +92,22 @@ extension ConfigurationBuilder {
         warn("-\(parsed.option.row.name) has no effect: netemu has no emulated board")
     }
 
-    /// Joins -m with the objects, once all options are known.
+    /// Joins -m with the objects, once all options are known. In QEMU's order of complaints.
     mutating func checkMemory() throws(OptionError) {
-        try useMachineMemory()
-        var total: UInt64 = 0
-        for (id, location) in memdevs {
-            guard let backend = configuration.memory.objects.first(where: { $0.id == id }) else {
-                throw OptionError(at: location, "memdev=\(id) is ambiguous")
+        let machine = try machineBackend()
+        let nodes = try nodeBackends()
+        if let machine {
+            if !isMemoryGiven { try setSize(machine.size) }
+            guard machine.size == configuration.memory.size else {
+                throw OptionError(at: "", "Machine memory size does not match the size of the memory backend")
             }
-            configuration.memory.used.append(id)
-            total &+= backend.size
         }
-        guard memdevs.isEmpty || total == configuration.memory.size else {
-            throw OptionError(
-                "total memory for NUMA nodes (\(Self.hex(total))) should equal RAM size (\(Self.hex(configuration.memory.size)))",
-                hints: isMemoryGiven ? [] : ["Type -m \(Value.text(ofSize: total)): without -m the size is 128M"])
+        try checkNodes(nodes)
+        guard machine == nil || nodes.isEmpty else {
+            throw OptionError(at: "", "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive")
         }
+        try refuseRepeats(nodes)
+        configuration.memory.used = (machine.map { [$0] } ?? nodes).map(\.id)
         if let object = configuration.memory.backends.first(where: \.isReadOnlyMemory) {
             throw OptionError(
                 at: "", "\(object.type) '\(object.id)' is only read, and the guest writes to its memory",
@@ -116,16 +116,41 @@ extension ConfigurationBuilder {
     }
 
     /// `-machine memory-backend=`: without -m its size is the guest's.
-    private mutating func useMachineMemory() throws(OptionError) {
-        guard let id = machineMemory else { return }
+    private func machineBackend() throws(OptionError) -> MemoryBackend? {
+        guard let id = machineMemory else { return nil }
         guard let backend = configuration.memory.objects.first(where: { $0.id == id }) else {
             throw OptionError(at: "", "Memory backend '\(id)' not found")
         }
-        if !isMemoryGiven { try setSize(backend.size) }
-        guard backend.size == configuration.memory.size else {
-            throw OptionError(at: "", "Machine memory size does not match the size of the memory backend")
+        return backend
+    }
+
+    private func nodeBackends() throws(OptionError) -> [MemoryBackend] {
+        var nodes: [MemoryBackend] = []
+        for (id, location) in memdevs {
+            guard let backend = configuration.memory.objects.first(where: { $0.id == id }) else {
+                throw OptionError(at: location, "memdev=\(id) is ambiguous")
+            }
+            nodes.append(backend)
         }
-        configuration.memory.used.append(id)
+        return nodes
+    }
+
+    private func checkNodes(_ nodes: [MemoryBackend]) throws(OptionError) {
+        let total = nodes.reduce(0) { $0 &+ $1.size }
+        guard nodes.isEmpty || total == configuration.memory.size else {
+            throw OptionError(
+                "total memory for NUMA nodes (\(Self.hex(total))) should equal RAM size (\(Self.hex(configuration.memory.size)))",
+                hints: isMemoryGiven ? [] : ["Type -m \(Value.text(ofSize: total)): without -m the size is 128M"])
+        }
+    }
+
+    /// Two addresses of one byte are no memory that a guest knows.
+    private func refuseRepeats(_ nodes: [MemoryBackend]) throws(OptionError) {
+        for (index, node) in nodes.enumerated() where nodes[..<index].contains(where: { $0.id == node.id }) {
+            throw OptionError(
+                at: "", "memory backend \(node.id) can't be used multiple times.",
+                hints: ["Each -numa node needs an object of its own"])
+        }
     }
 
     /// Once every back-end has its place.
