@@ -100,6 +100,22 @@ struct GuestMemoryFileTests {
         }
     }
 
+    @Test("memory that is not shared is handed to no back-end on rings, later either")
+    func notShared() throws {
+        try withGround(as: .mapped) { ground in
+            let object = ["-object", "memory-backend-ram,id=m,size=32M", "-machine", "memory-backend=m"]
+            let session = try ground.session(words: ["-nic", "passt,path={passt}"] + object)
+            try session.waitForLease()
+            let done = try session.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000000")
+            #expect(done.status == 0, "\(done.output)")
+            #expect(try !session.monitor("netdev_add passt,id=v,vhost-user=on,path=\(ground.passt)").contains("Error"))
+            let answer = try session.monitor("device_add virtio-net-pci,netdev=v,id=d", seconds: 20)
+            #expect(
+                answer.contains("Error: vhost-user needs guest memory that can be shared (share=on)"), "\(answer)")
+            #expect(try session.run("ping -c 1 \(gateway)").status == 0)
+        }
+    }
+
     @Test("a file that is cut while netemu runs ends it in order, with a word about it", arguments: [true, false])
     func cut(onRings: Bool) throws {
         try withGround(as: .mapped) { ground in
@@ -126,15 +142,20 @@ struct GuestMemoryFileTests {
                 let words = [
                     program, "-nic", "passt,path=\(ground.passt)", "-guest", "node,run=\(task)",
                 ]
+                let mount = "mount -t tmpfs -o size=4m none small && \"$@\"; c=$?; ls small; exit $c"
                 return try ground.namespace.start(
-                    ["unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=4m none small && exec \"$@\"", "sh"] + words
-                        + Self.words(place + "/ram", more), directory: ground.directory.path,
-                    environment: ["XDG_RUNTIME_DIR": ground.runtime])
+                    ["unshare", "-m", "sh", "-c", mount, "sh"] + words + Self.words(place + "/ram", more),
+                    directory: ground.directory.path, environment: ["XDG_RUNTIME_DIR": ground.runtime])
             }
             let refused = try run("", "true")
             #expect(try refused.wait(seconds: 20) == .exited(125), "\(refused.transcript)")
             let said = "netemu: \(place)/ram has no room for 32M of guest memory: No space left on device\n"
             #expect(refused.errors.hasPrefix(said), "\(refused.errors)")
+            #expect(refused.output == "")
+            let late = try run(",reserve=off,prealloc=on", "true")
+            #expect(try late.wait(seconds: 20) == .exited(125), "\(late.transcript)")
+            #expect(late.errors.hasPrefix(said) && late.errors.contains("reserve=off,prealloc=off"), "\(late.errors)")
+            #expect(late.output == "", "no file is left")
             let ended = try run(",reserve=off", "curl -s -o /dev/null http://\(gateway):8080/bytes/50000000")
             #expect(try ended.wait(seconds: 60) == .exited(125), "\(ended.transcript)")
             #expect(ended.errors.contains("guest memory in \(place)/ram is lost: "), "\(ended.errors)")

@@ -145,6 +145,87 @@ struct MemoryFileTests {
         }
     }
 
+    @Test("of an empty file nobody gets a part while another part is somebody's; later only what is used is locked")
+    func lockedEmpty() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            let second: (inout MemoryFile) -> Void = { $0.offset = Self.size }
+            try SmallFile.write([UInt8](repeating: 0, count: 2 * Self.size), to: path)
+            let first = try file(path, second).open().memory
+            // Cut by a stranger: it is empty, and still memory of the first.
+            truncate(path, 0)
+            #expect(failure(path) == .inUse)
+            #expect(status(path)?.st_size == 0)
+            withExtendedLifetime(first) {}
+            for isShared in [true, false] {
+                let name = "\(path)\(isShared)"
+                let made = try file(name) { $0.isShared = isShared }.open().memory
+                truncate(name, off_t(3 * Self.size))
+                #expect(failure(name, second) == nil)
+                let reads = failure(name) { ($0.isShared, $0.isReadOnly) = (false, true) }
+                #expect(reads == (isShared ? .inUse : nil))
+                withExtendedLifetime(made) {}
+            }
+        }
+    }
+
+    @Test("a file that was made for memory that cannot be is gone, one that was empty is empty")
+    func failed() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            func open() -> MemoryFile.Failure? {
+                do throws(MemoryFile.Failure) {
+                    _ = try MemoryFile(.path(path), size: 1 << 50).open()
+                    return nil
+                } catch { return error }
+            }
+            #expect(open() != nil)
+            #expect(directory.entries == [])
+            try SmallFile.write([], to: path)
+            #expect(open() != nil)
+            #expect(status(path)?.st_size == 0)
+        }
+    }
+
+    @Test("an error on the bus that is about no such file reaches who was asked about them before")
+    func formerHandler() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { _ in _exit(7) }
+            sigaction(SIGBUS, &action, nil)
+            let file = FileDescriptor(owning: ne_memfd_create("guarded"))
+            ftruncate(file.raw, 1 << 16)
+            let memory = try SharedMemory(try file.duplicate(), size: 1 << 16)
+            ftruncate(file.raw, 0)
+            guard memory.bytes[0] == 0 else { _exit(1) }
+            let empty = mmap(nil, 4096, PROT_READ, MAP_SHARED, ne_memfd_create("empty"), 0)
+            _exit(empty?.load(as: UInt8.self) == 0 ? 2 : 3)
+        }
+    }
+
+    @Test("a mapping of huge pages lies at a multiple of their size, whatever smaller alignment is asked for")
+    func hugePages() throws {
+        typealias Make = @convention(c) (UnsafePointer<CChar>, UInt32) -> CInt
+        let make = try #require(dlsym(nil, "memfd_create").map { unsafeBitCast($0, to: Make.self) })
+        // MFD_HUGETLB
+        let file = FileDescriptor(owning: make("huge", 4))
+        guard file.raw >= 0 else { return }
+        let page = Int(ne_page_size(file.raw))
+        ftruncate(file.raw, 2 * page)
+        for _ in 0..<3 {
+            do throws(SystemError) {
+                let memory = try SharedMemory(try file.duplicate(), size: page, alignment: 1 << 16)
+                #expect(Int(bitPattern: memory.base) % page == 0)
+            } catch {
+                // A machine without free huge pages has no room; the place is right.
+                #expect(error.code == ENOMEM)
+            }
+        }
+        #expect(throws: SystemError(call: "mmap", code: EINVAL, subject: "4096 bytes in pages of \(page)")) {
+            _ = try SharedMemory(try file.duplicate(), size: 4096)
+        }
+    }
+
     @Test("a file that is cut while it is memory: zeros where it ended, a word about it, and no end")
     func cut() throws {
         try withTemporaryDirectory { directory in
@@ -172,5 +253,19 @@ struct MemoryFileTests {
         #expect(memory.bytes[4096] == 8)
         #expect(try memory.watchLosses(on: try Reactor()) {} == nil)
         #expect(ftruncate(memory.descriptor.raw, 0) != 0)
+    }
+
+    @Test("memory that is not shared is seen by nobody who has its memfd")
+    func privateMemfd() throws {
+        for isShared in [true, false] {
+            let memory = try SharedMemory(name: "test", size: Self.size, isShared: isShared)
+            #expect(memory.isShared == isShared && memory.bytes[4096] == 0)
+            memory.bytes[4096] = 8
+            var byte: UInt8 = 1
+            #expect(pread(memory.descriptor.raw, &byte, 1, 4096) == 1)
+            #expect(byte == (isShared ? 8 : 0))
+            try memory.populate()
+            #expect(memory.bytes[4096] == 8)
+        }
     }
 }

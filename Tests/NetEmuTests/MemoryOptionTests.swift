@@ -37,6 +37,19 @@ struct MemoryOptionTests {
         #expect(try warned("policy=bind,host-nodes=0,hugetlb=on,reserve=off") == 4)
     }
 
+    @Test("a file that the guest does not write to is not emptied, and that is said once")
+    func notDiscarded() throws {
+        func warnings(_ keys: String) throws -> [String] {
+            try CommandLineTests.build(
+                "-nodefaults -object memory-backend-file,id=m,size=1M,mem-path=/x,discard-data=on\(keys)"
+            ).warnings.map(\.text)
+        }
+        let said = ["discard-data=on of 'm' has no effect: the guest writes nothing to that file"]
+        #expect(try warnings(",share=on") == [])
+        #expect(try warnings("") == said && warnings(",share=on,readonly=on") == said)
+        #expect(try warnings(",discard-data=off") == [])
+    }
+
     @Test(
         "what cannot be",
         arguments: [
@@ -118,6 +131,18 @@ struct MemoryOptionTests {
                 "Machine memory size does not match the size of the memory backend"
             ),
             (
+                "-m 64 -object memory-backend-memfd,id=m,size=32M -numa node,memdev=m -numa node,memdev=m",
+                "memory backend m can't be used multiple times.\nEach -numa node needs an object of its own"
+            ),
+            (
+                "-m 32 -object memory-backend-memfd,id=m,size=32M -machine memory-backend=m -numa node,memdev=m",
+                "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive"
+            ),
+            (
+                "-m 64 -object memory-backend-memfd,id=m,size=32M -machine memory-backend=m -numa node,memdev=m "
+                    + "-numa node,memdev=m", "Machine memory size does not match the size of the memory backend"
+            ),
+            (
                 "-m 128M,maxmem=16M",
                 "invalid value of maxmem: maximum memory size (0x1000000) must be at least the initial memory size (0x8000000)"
             ),
@@ -153,7 +178,7 @@ struct MemoryOptionTests {
                     path: "/x", offset: 1 << 20, alignment: 2 << 20, isReadOnly: true, isCopied: true,
                     isDiscarded: true))
         #expect(backend.isPopulated && !backend.isReserved && !backend.isMerged && !backend.isDumped)
-        #expect(made.memory.size == 16 << 20 && !made.memory.isShared && made.warnings.isEmpty)
+        #expect(made.memory.size == 16 << 20 && !made.memory.isShared && made.warnings.count == 1)
     }
 
     @Test("objects are made in their order, those that nobody uses, too; what fails is QEMU's sentence")
@@ -189,6 +214,59 @@ struct MemoryOptionTests {
                 try failure("\(file),id=m,mem-path=/dev/null")
                     == "unable to map backing store for guest RAM: No such device")
             withExtendedLifetime(parts) {}
+        }
+    }
+
+    @Test("what share= says is so at run time, whatever the object")
+    func sharing() throws {
+        for type in ["ram", "memfd"] {
+            for isShared in [true, false] {
+                let object = "memory-backend-\(type),id=m,size=16M,prealloc=on,share=\(isShared ? "on" : "off")"
+                let made = try CommandLineTests.build("-nic none -object \(object) -machine memory-backend=m")
+                #expect(try MemoryObjects(made.memory).guest.isShared == isShared, "\(object)")
+            }
+        }
+    }
+
+    @Test("what is of no use to anybody at the end is given back, also where nothing comes of the beginning")
+    func discarded() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            func isEmpty() throws -> Bool { try SmallFile.read(path, limit: 16 << 20 | 1).allSatisfy { $0 == 0 } }
+            let object = "-object memory-backend-file,id=m,size=16M,share=on,discard-data=on,mem-path=\(path)"
+            let bad =
+                "-netdev hubport,id=h,hubid=0 -object filter-dump,id=f,netdev=h,file=\(directory.path)/no/such"
+            for more in [bad, "-object memory-backend-file,id=n,size=16M,mem-path=\(directory.path)/no/such"] {
+                try SmallFile.write([UInt8](repeating: 3, count: 16 << 20), to: path)
+                let plan = try CommandLineTests.build("-guest none -nodefaults -m 16 \(object) \(more)")
+                let doors = Emulation.Doors(programs: NetdevPrograms(), voice: SaidLines().voice)
+                #expect(throws: EmulationError.self) { _ = try Emulation(plan, doors, on: try Reactor()) }
+                #expect(try isEmpty(), "\(more)")
+            }
+        }
+    }
+
+    @Test("nobody hears of memory that was given back")
+    func closed() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            let object = "-object memory-backend-file,id=m,size=16M,share=on,mem-path=\(path)"
+            let plan = try CommandLineTests.build("-nic none \(object) -machine memory-backend=m")
+            let reactor = try Reactor()
+            var losses: [String] = []
+            func lose() throws {
+                let memory = try MemoryObjects(plan.memory)
+                try memory.watch(on: reactor) { losses.append($0.text) }
+                if !losses.isEmpty { memory.close() }
+                truncate(path, 4096)
+                #expect(memory.guest.span(at: 8192, count: 1)?[0] == 0)
+                try reactor.turn(maxWaitNanoseconds: 0)
+                truncate(path, 0)
+            }
+            try lose()
+            #expect(losses.count == 1)
+            try lose()
+            #expect(losses.count == 1)
         }
     }
 

@@ -28,6 +28,8 @@ public struct MemoryFile: Sendable {
         case cannotGrow(SystemError)
         /// Its file system has no room for the bytes.
         case noRoom(SystemError)
+        /// Its pages cannot be made in advance.
+        case cannotPopulate(SystemError)
     }
 
     /// Where it lies.
@@ -44,6 +46,8 @@ public struct MemoryFile: Sendable {
     public var isReadOnly = false
     /// Room for all bytes is taken in advance.
     public var isReserved = true
+    /// Every page is made in advance.
+    public var isPopulated = false
 
     /// All of a file.
     public init(_ place: Place, size: Int) {
@@ -56,14 +60,23 @@ public struct MemoryFile: Sendable {
     public func open() throws(Failure) -> (memory: SharedMemory, hasRoom: Bool) {
         let isNew = isMissing
         let file = try openFile()
-        do throws(Failure) {
-            let length = try admit(file.raw)
-            do throws(Failure) { return try map(file, grows: length == 0) } catch {
-                if length == 0 { ftruncate(file.raw, 0) }
-                throw error
+        do throws(Failure) { return try fill(file) } catch {
+            // Where it is in use, it is that one's.
+            if isNew, case .path(let path) = place, error != .inUse {
+                PlacedFile(path, FileIdentity(of: file.raw)).remove()
             }
+            throw error
+        }
+    }
+
+    private func fill(_ file: borrowing FileDescriptor) throws(Failure) -> (SharedMemory, Bool) {
+        let hold = try admit(file.raw)
+        do throws(Failure) {
+            let made = try map(file, grows: hold.isEmpty)
+            if hold.isWhole { narrow(file.raw) }
+            return made
         } catch {
-            if isNew, case .path(let path) = place, error != .inUse { unlink(path.systemPath) }
+            if hold.isWhole { ftruncate(file.raw, 0) }
             throw error
         }
     }
@@ -104,31 +117,71 @@ public struct MemoryFile: Sendable {
         throw SystemError(call: "open", code: EEXIST, subject: directory)
     }
 
-    /// Bytes of the file, when they are for us alone and enough, or none at all.
-    private func admit(_ file: CInt) throws(Failure) -> Int {
+    // MARK: whose bytes they are
+
+    /// Locks what is used, and all of a file that is empty, so that nobody begins to use another part of it meanwhile.
+    /// - Returns: whether it is empty, and whether all of it is locked.
+    private func admit(_ file: CInt) throws(Failure) -> (isEmpty: Bool, isWhole: Bool) {
+        try checkKind(of: file)
+        _ = try lock(file, isExclusive: isShared, from: offset, size)
+        if !isReadOnly, try length(of: file) == 0 {
+            let isWhole = try lock(file, isExclusive: true, from: 0, 0)
+            // Somebody may have filled it before that.
+            if try length(of: file) == 0 { return (true, isWhole) }
+            narrow(file)
+        }
+        let length = try length(of: file)
+        guard length >= offset, length - offset >= size else { throw .tooShort(bytes: length) }
+        return (false, false)
+    }
+
+    private func checkKind(of file: CInt) throws(Failure) {
+        let kind = try status(of: file).st_mode & S_IFMT
+        if kind == S_IFDIR { throw .cannotOpen(SystemError(call: "open", code: EISDIR)) }
+        guard kind == S_IFREG else { throw .cannotMap(SystemError(call: "mmap", code: ENODEV)) }
+    }
+
+    private func length(of file: CInt) throws(Failure) -> Int { Int(try status(of: file).st_size) }
+
+    private func status(of file: CInt) throws(Failure) -> stat {
         var status = stat()
         guard fstat(file, &status) == 0 else { throw .cannotOpen(SystemError(call: "fstat", code: errno)) }
-        if status.st_mode & S_IFMT == S_IFDIR { throw .cannotOpen(SystemError(call: "open", code: EISDIR)) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .cannotMap(SystemError(call: "mmap", code: ENODEV)) }
-        let code = ne_lock_range(file, isShared ? 1 : 0, Int64(offset), Int64(size))
-        // A file system without locks has none to be respected.
+        return status
+    }
+
+    /// - Returns: false for a file system without locks, which has none to be respected.
+    private func lock(_ file: CInt, isExclusive: Bool, from start: Int, _ count: Int) throws(Failure) -> Bool {
+        let code = ne_lock_range(file, isExclusive ? 1 : 0, Int64(start), Int64(count))
         if code == -EAGAIN || code == -EACCES { throw .inUse }
-        let length = Int(status.st_size)
-        guard length == 0 && !isReadOnly || length >= offset && length - offset >= size else {
-            throw .tooShort(bytes: length)
-        }
-        return length
+        return code == 0
+    }
+
+    /// Of the whole file only what is used stays locked.
+    private func narrow(_ file: CInt) {
+        _ = ne_lock_range(file, isShared ? 1 : 0, Int64(offset), Int64(size))
+        if offset > 0 { _ = ne_unlock_range(file, 0, Int64(offset)) }
+        _ = ne_unlock_range(file, Int64(offset + size), 0)
     }
 
     // MARK: bytes
 
     private func map(_ file: borrowing FileDescriptor, grows: Bool) throws(Failure) -> (SharedMemory, Bool) {
         let hasRoom = try makeRoom(file.raw, grows: grows)
+        let memory: SharedMemory
         do throws(SystemError) {
-            let memory = try SharedMemory(
+            memory = try SharedMemory(
                 try file.duplicate(), size: size, offset: offset, alignment: alignment, isShared: isShared)
-            return (memory, hasRoom)
         } catch { throw .cannotMap(error) }
+        if isPopulated { try populate(memory) }
+        return (memory, hasRoom)
+    }
+
+    private func populate(_ memory: SharedMemory) throws(Failure) {
+        do throws(SystemError) { try memory.populate() } catch {
+            // What would be SIGBUS is EFAULT there: the file is long enough, so there is no room for the page.
+            guard error.code == EFAULT else { throw .cannotPopulate(error) }
+            throw .noRoom(SystemError(call: error.call, code: ENOSPC, subject: error.subject))
+        }
     }
 
     private func makeRoom(_ file: CInt, grows: Bool) throws(Failure) -> Bool {

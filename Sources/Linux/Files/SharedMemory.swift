@@ -26,22 +26,24 @@ public final class SharedMemory: @unchecked Sendable {
     /// - Parameters:
     ///   - name: shown in /proc/PID/maps after `memfd:`.
     ///   - size: bytes; it stays so.
-    public init(name: String, size: Int) throws(SystemError) {
+    ///   - isShared: false keeps what is written from the memfd and from everybody; it is empty then, and stays so.
+    public init(name: String, size: Int, isShared: Bool = true) throws(SystemError) {
         let fd = FileDescriptor(owning: try check(ne_memfd_create(name), "memfd_create", name))
         guard ftruncate(fd.raw, size) == 0 else {
             throw SystemError(call: "ftruncate", code: errno, subject: "\(size) bytes")
         }
         _ = try check(ne_add_seals_grow_shrink(fd.raw), "fcntl(F_ADD_SEALS)", name)
-        base = try Mapping.make(fd.raw, size: size)
+        base = isShared ? try Mapping.make(fd.raw, size: size) : try Mapping.anonymous(size: size)
         descriptor = fd
         self.size = size
-        (offset, isShared, losses) = (0, true, nil)
+        self.isShared = isShared
+        (offset, losses) = (0, nil)
     }
 
     /// A file that is large enough, and stays so unless somebody cuts it.
     /// - Parameters:
     ///   - file: taken over.
-    ///   - size: bytes, a multiple of the page size.
+    ///   - size: bytes, a multiple of its page size, which may be that of huge pages.
     ///   - offset: where in the file, a multiple of its page size.
     ///   - alignment: of the mapping, a power of two.
     ///   - isShared: false keeps what is written from the file and from everybody.
@@ -49,8 +51,12 @@ public final class SharedMemory: @unchecked Sendable {
         _ file: consuming FileDescriptor, size: Int, offset: Int = 0, alignment: Int = 0, isShared: Bool = true
     ) throws(SystemError) {
         let page = Int(try check(ne_page_size(file.raw), "fstatfs"))
+        guard page > 0, size % page == 0, offset % page == 0 else {
+            throw SystemError(call: "mmap", code: EINVAL, subject: "\(size) bytes in pages of \(page)")
+        }
         let flags = isShared ? MAP_SHARED : MAP_PRIVATE
-        let place = try Mapping.make(file.raw, size: size, offset: offset, alignment: alignment, flags: flags)
+        let place = try Mapping.make(
+            file.raw, size: size, offset: offset, alignment: max(alignment, page), flags: flags)
         do throws(SystemError) { losses = try FaultGuard(place, size: size, page: page) } catch {
             munmap(place, size)
             throw error
@@ -109,6 +115,11 @@ private enum Mapping {
             munmap(found, room)
             throw error
         }
+    }
+
+    /// Room of nobody else, taken as it is used.
+    static func anonymous(size: Int) throws(SystemError) -> UnsafeMutableRawPointer {
+        try map(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     }
 
     private static func map(

@@ -20,6 +20,9 @@ extension ConfigurationBuilder {
         backend.isDumped = values.boolean("dump") ?? true
         if type == MemoryKeys.file.title { backend.file = try filePlan(values, isShared: isShared) }
         try checkPages(of: backend)
+        if let file = backend.file, file.isDiscarded, !isShared || file.isReadOnly {
+            warn("discard-data=on of '\(id)' has no effect: the guest writes nothing to that file")
+        }
         configuration.memory.objects.append(backend)
     }
 

@@ -54,6 +54,6 @@ public struct MemoryFilePlan: Equatable, Sendable {
     public var isReadOnly = false
     /// Of a file that is only read: what is written is kept in memory (rom=off).
     public var isCopied = false
-    /// Its content is of no use to anybody at the end.
+    /// Its content is of no use to anybody at the end; where the guest does not write to it, it stays.
     public var isDiscarded = false
 }

@@ -47,12 +47,19 @@ final class Emulation {
         monitors = MonitorTable(of: machine, on: reactor)
         machine.monitors = monitors
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
-        try memory.watch(on: reactor) { [unowned life] in life.fail($0) }
         if configuration.guest.hasTask { makeTask(doors, on: reactor) }
+        do throws(EmulationError) { try fill(configuration, doors, on: reactor) } catch {
+            memory.close()
+            throw error
+        }
+        guest.onEvent = { [weak self] in self?.guestSaid($0) }
+    }
+
+    private func fill(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
+        try memory.watch(on: reactor) { [unowned life] in life.fail($0) }
         try makeUsers(configuration, doors.voice)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
-        guest.onEvent = { [weak self] in self?.guestSaid($0) }
     }
 
     private func makeTask(_ doors: Doors, on reactor: Reactor) {

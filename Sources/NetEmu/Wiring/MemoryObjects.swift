@@ -9,20 +9,33 @@ import Virtio
 final class MemoryObjects {
     let plan: MemoryPlan
     let guest: GuestMemory
-    private var made: [(backend: MemoryBackend, memory: SharedMemory)] = []
+    private var made: [Made]
+    private var watches: [WatchID] = []
+    private weak var reactor: Reactor?
+
+    private typealias Made = (backend: MemoryBackend, memory: SharedMemory)
 
     /// - Parameter warn: takes what is not as the command line asked, and does not stand in the way.
     init(_ plan: MemoryPlan, warn: (String) -> Void = { _ in }) throws(EmulationError) {
         self.plan = plan
-        var made: [(backend: MemoryBackend, memory: SharedMemory)] = []
-        for backend in plan.objects { made.append((backend, try Self.make(backend, warn))) }
+        var made: [Made] = []
+        do throws(EmulationError) {
+            for backend in plan.objects { made.append((backend, try Self.make(backend, warn))) }
+            guest = try Self.join(plan, made)
+        } catch {
+            for one in made { Self.release(one) }
+            throw error
+        }
+        self.made = made
+    }
+
+    private static func join(_ plan: MemoryPlan, _ made: [Made]) throws(EmulationError) -> GuestMemory {
         let parts = plan.used.compactMap { id in made.first { $0.backend.id == id }?.memory }
         do throws(VirtioError) {
-            guest = parts.isEmpty ? try GuestMemory(size: Int(plan.size)) : try GuestMemory(inARow: parts)
+            return parts.isEmpty ? try GuestMemory(size: Int(plan.size)) : try GuestMemory(inARow: parts)
         } catch {
             throw EmulationError(text: "cannot make guest memory of \(Value.text(ofSize: plan.size)): \(error)")
         }
-        self.made = made
     }
 
     /// Ids of objects that are there.
@@ -47,22 +60,28 @@ final class MemoryObjects {
 
     /// `lost` when pages of guest memory went while somebody used them, with what there is to say.
     func watch(on reactor: Reactor, _ lost: @escaping (EmulationError) -> Void) throws(EmulationError) {
+        self.reactor = reactor
         for (backend, memory) in made where plan.used.contains(backend.id) {
             do throws(SystemError) {
-                _ = try memory.watchLosses(on: reactor) {
+                let watch = try memory.watchLosses(on: reactor) {
                     lost(
                         EmulationError(
                             text: "guest memory in \(backend.place) is lost: somebody cut the file, or its file "
                                 + "system is full"))
                 }
+                if let watch { watches.append(watch) }
             } catch { throw EmulationError(text: "\(error)") }
         }
     }
 
-    /// At the end: what is in files is given back, where that was asked for.
-    func close() { for one in made { Self.release(one) } }
+    /// At the end: nobody looks after it any more; what is in files is given back, where that was asked for.
+    func close() {
+        for watch in watches { reactor?.remove(watch) }
+        watches = []
+        for one in made { Self.release(one) }
+    }
 
-    private static func release(_ one: (backend: MemoryBackend, memory: SharedMemory)) {
+    private static func release(_ one: Made) {
         if one.backend.file?.isDiscarded == true { one.memory.discard() }
     }
 
@@ -77,10 +96,17 @@ final class MemoryObjects {
         let memory = try bytes(of: backend, size, warn)
         if !backend.isDumped { memory.advise(MADV_DONTDUMP) }
         if backend.isMerged, !memory.isShared { memory.advise(MADV_MERGEABLE) }
+        return memory
+    }
+
+    private static func nameless(_ backend: MemoryBackend, _ size: Int) throws(EmulationError) -> SharedMemory {
+        let memory: SharedMemory
+        do throws(SystemError) {
+            memory = try SharedMemory(name: backend.id, size: size, isShared: backend.isShared)
+        } catch { throw EmulationError(text: "cannot make \(backend.type) '\(backend.id)': \(error)") }
         guard backend.isPopulated else { return memory }
         do throws(SystemError) { try memory.populate() } catch {
-            throw EmulationError(
-                text: "\(backend.type) '\(backend.id)': preallocating memory failed: \(error.reason)")
+            throw EmulationError(text: backend.sentence(ofPreallocation: error))
         }
         return memory
     }
@@ -88,11 +114,7 @@ final class MemoryObjects {
     private static func bytes(
         of backend: MemoryBackend, _ size: Int, _ warn: (String) -> Void
     ) throws(EmulationError) -> SharedMemory {
-        guard let file = MemoryFile(backend, size: size) else {
-            do throws(SystemError) { return try SharedMemory(name: backend.id, size: size) } catch {
-                throw EmulationError(text: "cannot make \(backend.type) '\(backend.id)': \(error)")
-            }
-        }
+        guard let file = MemoryFile(backend, size: size) else { return try nameless(backend, size) }
         do throws(MemoryFile.Failure) {
             let (memory, hasRoom) = try file.open()
             if file.isReserved, !file.isReadOnly, !hasRoom {
@@ -112,6 +134,10 @@ extension MemoryBackend {
 
     /// Where it lies, for sentences.
     fileprivate var place: String { file?.path ?? "POSIX shared memory" }
+
+    fileprivate func sentence(ofPreallocation error: SystemError) -> String {
+        "\(type) '\(id)': preallocating memory failed: \(error.reason)"
+    }
 }
 
 extension MemoryFile {
@@ -129,6 +155,7 @@ extension MemoryFile {
         }
         isShared = backend.isShared && !isReadOnly
         isReserved = backend.isReserved
+        isPopulated = backend.isPopulated
     }
 }
 
@@ -159,7 +186,9 @@ extension EmulationError {
             text = "\(place) cannot be made \(backend.size) bytes long: \(error.reason)"
         case .noRoom(let error):
             text = "\(place) has no room for \(size) of guest memory: \(error.reason)"
-            hints = ["With reserve=off there room is taken when the guest needs it; when there is none, netemu ends"]
+            let lazy = backend.isPopulated ? "reserve=off,prealloc=off" : "reserve=off"
+            hints = ["With \(lazy) there room is taken when the guest needs it; when there is none, netemu ends"]
+        case .cannotPopulate(let error): text = backend.sentence(ofPreallocation: error)
         }
         self.init(text: text, hints: hints)
     }
