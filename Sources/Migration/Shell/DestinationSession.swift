@@ -10,14 +10,9 @@ public final class DestinationSession {
 
     /// The machine. Tell it things through `tell`.
     public let destination: MigrationDestination
-    private let reactor: Reactor
+    private let loop: SessionLoop
     private let child: MigrationChild?
-    private var io: ChannelIO?
-    private var alarm: Alarm?
     private let onAction: (MigrationDestination.Action) -> Void
-    private let drain: Interval
-    private var closeBy: Instant?
-    private var isPumpDue = false
 
     /// - Parameters:
     ///   - destination: the machine, which nobody else drives.
@@ -30,49 +25,38 @@ public final class DestinationSession {
         patience: MigrationPatience = MigrationPatience(), onAction: @escaping (MigrationDestination.Action) -> Void
     ) throws(SystemError) {
         self.destination = destination
-        self.reactor = reactor
         self.onAction = onAction
         child = channel.child
-        drain = patience.drain
-        io = try ChannelIO(channel, on: reactor) { [weak self] in self?.pump() }
-        alarm = Alarm(on: reactor) { [weak self] in self?.pump() }
-        pumpSoon()
+        loop = try SessionLoop(channel, on: reactor, drain: patience.drain)
+        loop.onTurn = { [weak self] in self?.pump() }
+        loop.turnSoon()
     }
 
     /// Calls the machine; what follows from that happens at the end of this turn.
     public func tell(_ body: (MigrationDestination, Instant) -> Void) {
         body(destination, now)
-        pumpSoon()
+        loop.turnSoon()
     }
 
     /// Where it stands.
     public var status: MigrationStatus { destination.status(now: now) }
 
-    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
-
-    private func pumpSoon() {
-        guard !isPumpDue else { return }
-        isPumpDue = true
-        reactor.atEndOfTurn { [weak self] in
-            self?.isPumpDue = false
-            self?.pump()
-        }
-    }
+    private var now: Instant { loop.now }
 
     private func pump() {
         // Who was stopped for a while looks first at what came meanwhile.
         read()
         destination.advance(to: now)
         write()
-        finishIfOver()
-        alarm?.set((destination.nextDeadline ?? closeBy)?.nanoseconds)
+        if destination.isOver { loop.close(isAllSaid: destination.output.isEmpty) }
+        loop.turn(at: destination.nextDeadline)
         for action in destination.takeActions() { onAction(action) }
     }
 
     // MARK: bytes
 
     private func read() {
-        guard let io, io.hasInput else { return }
+        guard let io = loop.io, io.hasInput else { return }
         var budget = Self.bytesOfTurn
         while !destination.isOver, budget > 0 {
             let room = destination.inputRoom
@@ -91,7 +75,7 @@ public final class DestinationSession {
     }
 
     private func write() {
-        guard let io else { return }
+        guard let io = loop.io else { return }
         while true {
             let bytes = destination.output
             guard !bytes.isEmpty else { return io.wantOutput(false) }
@@ -103,15 +87,5 @@ public final class DestinationSession {
                 return destination.outputFailed(now: now)
             }
         }
-    }
-
-    private func finishIfOver() {
-        guard destination.isOver, io != nil else { return }
-        let limit = closeBy ?? now + drain
-        closeBy = limit
-        guard destination.output.isEmpty || now >= limit || io?.hasOutput == false else { return }
-        io?.close()
-        io = nil
-        closeBy = nil
     }
 }

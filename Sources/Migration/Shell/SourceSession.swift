@@ -14,14 +14,10 @@ public final class SourceSession {
 
     /// The machine. Tell it things through `tell`.
     public let source: MigrationSource
-    private let reactor: Reactor
+    private let loop: SessionLoop
     private let child: MigrationChild?
-    private var io: ChannelIO?
-    private var alarm: Alarm?
     private let onAction: (MigrationSource.Action) -> Void
     private let patience: MigrationPatience
-    private var closeBy: Instant?
-    private var isPumpDue = false
     /// A completed snapshot waits for its program's end.
     private var withheld: MigrationSource.Action?
     private var releaseBy: Instant?
@@ -37,13 +33,12 @@ public final class SourceSession {
         patience: MigrationPatience = MigrationPatience(), onAction: @escaping (MigrationSource.Action) -> Void
     ) throws(SystemError) {
         self.source = source
-        self.reactor = reactor
         self.onAction = onAction
         child = channel.child
         self.patience = patience
-        io = try ChannelIO(channel, on: reactor) { [weak self] in self?.pump() }
-        alarm = Alarm(on: reactor) { [weak self] in self?.pump() }
-        child?.onEnd = { [weak self] in self?.pumpSoon() }
+        loop = try SessionLoop(channel, on: reactor, drain: patience.drain)
+        loop.onTurn = { [weak self] in self?.pump() }
+        child?.onEnd = { [weak self] in self?.loop.turnSoon() }
     }
 
     /// Begins.
@@ -52,22 +47,13 @@ public final class SourceSession {
     /// Calls the machine; what follows from that happens at the end of this turn.
     public func tell(_ body: (MigrationSource, Instant) -> Void) {
         body(source, now)
-        pumpSoon()
+        loop.turnSoon()
     }
 
     /// Where it stands.
     public var status: MigrationStatus { source.status(now: now) }
 
-    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
-
-    private func pumpSoon() {
-        guard !isPumpDue else { return }
-        isPumpDue = true
-        reactor.atEndOfTurn { [weak self] in
-            self?.isPumpDue = false
-            self?.pump()
-        }
-    }
+    private var now: Instant { loop.now }
 
     private func pump() {
         guard source.phase != .idle else { return }
@@ -76,20 +62,18 @@ public final class SourceSession {
         write()
         source.advance(to: now)
         if source.isOver { write() }
-        finishIfOver()
+        if source.isOver { loop.close(isAllSaid: source.output(now: now).isEmpty) }
         setAlarm()
         releaseWithheld()
         for action in source.takeActions() { tellOwner(action) }
     }
 
-    private func setAlarm() {
-        alarm?.set([source.nextDeadline, closeBy, releaseBy].compactMap { $0 }.min()?.nanoseconds)
-    }
+    private func setAlarm() { loop.turn(at: source.nextDeadline, releaseBy) }
 
     // MARK: bytes
 
     private func read() {
-        guard let io, io.hasInput else {
+        guard let io = loop.io, io.hasInput else {
             if !source.isOver { source.inputEnded(now: now) }
             return
         }
@@ -119,7 +103,7 @@ public final class SourceSession {
     }
 
     private func write() {
-        guard let io, io.hasOutput else { return }
+        guard let io = loop.io, io.hasOutput else { return }
         var budget = source.phase == .rounds ? Self.bytesWhileRunning : Self.bytesWhileStill
         while budget > 0 {
             let bytes = source.output(now: now)
@@ -144,16 +128,6 @@ public final class SourceSession {
     }
 
     // MARK: the end
-
-    private func finishIfOver() {
-        guard source.isOver, io != nil else { return }
-        let limit = closeBy ?? now + patience.drain
-        closeBy = limit
-        guard source.output(now: now).isEmpty || now >= limit || io?.hasOutput == false else { return }
-        io?.close()
-        io = nil
-        closeBy = nil
-    }
 
     /// A snapshot that a program takes is whole when that has ended well.
     private func tellOwner(_ action: MigrationSource.Action) {
