@@ -16,14 +16,21 @@ extension StateCoder {
 
     /// A flag, and the value if there is one.
     public mutating func optional<T: StateCoded>(_ value: inout T?) throws(StateError) {
+        try optional(&value, T.blank) { coder, some throws(StateError) in try some.code(&coder) }
+    }
+
+    /// - Parameter blank: what `body` replaces when the value is read.
+    private mutating func optional<T>(
+        _ value: inout T?, _ blank: T, _ body: (inout StateCoder, inout T) throws(StateError) -> Void
+    ) throws(StateError) {
         var isThere = value != nil
         try flag(&isThere)
         guard isThere else {
             value = nil
             return
         }
-        var some = value ?? T.blank
-        try some.code(&self)
+        var some = value ?? blank
+        try body(&self, &some)
         value = some
     }
 
@@ -70,15 +77,7 @@ extension StateCoder {
 
     /// A flag, and the text if there is one.
     public mutating func text(_ text: inout String?, limit: Int, _ name: StaticString) throws(StateError) {
-        var isThere = text != nil
-        try flag(&isThere)
-        guard isThere else {
-            text = nil
-            return
-        }
-        var some = text ?? ""
-        try self.text(&some, limit: limit, name)
-        text = some
+        try optional(&text, "") { coder, some throws(StateError) in try coder.text(&some, limit: limit, name) }
     }
 
     /// A count (32 bits) and byte strings; read, there are at most `limit` of at most `length` bytes.
@@ -115,15 +114,7 @@ extension StateCoder {
 
     /// A point of time, or none.
     public mutating func instant(_ value: inout Instant?) throws(StateError) {
-        var isThere = value != nil
-        try flag(&isThere)
-        guard isThere else {
-            value = nil
-            return
-        }
-        var some = value ?? now
-        try instant(&some)
-        value = some
+        try optional(&value, now) { coder, some throws(StateError) in try coder.instant(&some) }
     }
 
     /// A length of time: nanoseconds, 64 bits with a sign.
@@ -131,15 +122,7 @@ extension StateCoder {
 
     /// A length of time, or none.
     public mutating func interval(_ value: inout Interval?) throws(StateError) {
-        var isThere = value != nil
-        try flag(&isThere)
-        guard isThere else {
-            value = nil
-            return
-        }
-        var some = value ?? .zero
-        try interval(&some)
-        value = some
+        try optional(&value, .zero) { coder, some throws(StateError) in try coder.interval(&some) }
     }
 
     /// A part with its frame, as ``Movable/section(now:)`` has it: kind, version, length. What `body` does not read of it is
