@@ -9,64 +9,12 @@ import Testing
 private let server1 = IPAddress(10, 0, 0, 53)
 private let server2 = IPAddress(10, 0, 0, 54)
 
-/// A resolver with a clock and the query it last wanted sent.
-private final class Script {
-    var resolver = Resolver(.seeded(1))
-    var now = Instant(nanoseconds: 1_000_000_000)
-    var asked: [ResolverDatagram] = []
-    var streams: [ResolverStream] = []
-
-    func start(_ name: String, servers: [IPAddress] = [server1, server2], search: [String] = []) -> QueryID {
-        let id = resolver.start(
-            name, servers: servers, search: search.compactMap { DNSName($0) }, now: now, isPortFree: { _ in true })
-        collect()
-        return id
-    }
-
-    func take(_ id: QueryID) -> Result<ResolvedName, ResolveError>? { resolver.takeResult(id) }
-
-    func collect() {
-        while let datagram = resolver.nextDatagram() { asked.append(datagram) }
-        while let stream = resolver.nextStream() { streams.append(stream) }
-    }
-
-    func answer(_ records: [DNSRecord], code: UInt8 = 0, _ change: (inout DNSMessage) -> Void = { _ in }) {
-        guard let last = asked.last else { return }
-        var message = DNSMessage(answering: last.message, records, responseCode: code)
-        change(&message)
-        deliver(message, from: Endpoint(last.server, 53), port: last.port)
-    }
-
-    func deliver(_ message: DNSMessage, from source: Endpoint, port: UInt16) {
-        let wire = bytes { try message.write(to: &$0) }
-        wire.withUnsafeBytes { resolver.receive($0, from: source, port: port, now: now) }
-        collect()
-    }
-
-    func answerStream(_ records: [DNSRecord], _ change: (inout DNSMessage) -> Void = { _ in }) {
-        guard let last = streams.last else { return }
-        var message = DNSMessage(answering: last.message, records)
-        change(&message)
-        let wire = bytes { try message.write(to: &$0) }
-        wire.withUnsafeBytes { resolver.receive($0, inStreamOf: last.query, now: now) }
-        collect()
-    }
-
-    func wait() throws {
-        now = try #require(resolver.nextDeadline)
-        resolver.advance(to: now)
-        collect()
-    }
-
-    var names: [String] { asked.compactMap { $0.message.questions.first?.name.description } }
-}
-
 private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)) }
 
 @Suite struct ResolverTests {
     @Test("a name with an address")
     func found() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("www.example")
         #expect(script.take(id) == nil)
         script.answer([DNSRecord(try name("WWW.example"), timeToLive: 1, .address(wireA))])
@@ -81,7 +29,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("literal addresses and localhost need no server", arguments: ["10.0.0.1", "127.0.0.1", "LocalHost"])
     func literal(text: String) throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start(text, servers: [])
         let found = try script.take(id)?.get()
         #expect(found?.addresses == [IPAddress(text) ?? .loopback])
@@ -90,7 +38,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("a silent server is followed by the next; after three rounds the query has failed")
     func failOver() throws {
-        let script = Script()
+        let script = ResolverScript()
         let start = script.now
         let id = script.start("a.b")
         for _ in 0..<6 { try script.wait() }
@@ -102,7 +50,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("a server that refuses, or is unreachable, is left at once; all refusing is the end")
     func refusal() throws {
-        let script = Script()
+        let script = ResolverScript()
         var id = script.start("a.b")
         script.answer([], code: 2)
         #expect(script.asked.last?.server == server2)
@@ -121,7 +69,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("the search list: short names with it first, dotted ones as they are first, absolute ones never")
     func search() throws {
-        let script = Script()
+        let script = ResolverScript()
         let short = script.start("host", search: ["one.test", "two.test"])
         for _ in 0..<3 { script.answer([], code: 3) }
         #expect(script.names == ["host.one.test", "host.two.test", "host"])
@@ -141,7 +89,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("a name without an address is told apart from no name")
     func noAddress() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("host", search: ["one.test"])
         script.answer([])
         script.answer([], code: 3)
@@ -150,7 +98,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("aliases are followed in the answer, asked for when they lead out of it, and end")
     func aliases() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("a.test")
         script.answer([
             DNSRecord(try name("b.test"), timeToLive: 1, .alias(try name("c.test"))),
@@ -174,89 +122,9 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         #expect(throws: ResolveError.aliasLoop("x0.test")) { try script.take(endless)?.get() }
     }
 
-    @Test("a truncated answer is asked for by TCP; without one there the next server is asked")
-    func truncated() throws {
-        let script = Script()
-        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
-        var id = script.start("a.b", servers: [server1, server2])
-        script.answer([]) { $0.isTruncated = true }
-        #expect(script.streams.map(\.server) == [server1])
-        script.answerStream([record])
-        #expect(try script.take(id)?.get().addresses == [addressA])
-        id = script.start("a.b", servers: [server1, server2])
-        script.answer([]) { $0.isTruncated = true }
-        script.resolver.streamFailed(id, now: script.now)
-        script.collect()
-        #expect(script.asked.last?.server == server2)
-        script.answer([record])
-        #expect(try script.take(id)?.get().server == server2)
-        id = script.start("a.b", servers: [server1])
-        script.answer([]) { $0.isTruncated = true }
-        script.answerStream([record]) { $0.isTruncated = true }
-        #expect(throws: ResolveError.truncated(server: server1)) { try script.take(id)?.get() }
-        id = script.start("a.b", servers: [server1])
-        script.answer([]) { $0.isTruncated = true }
-        try script.wait()
-        #expect(!script.resolver.isStreaming(id), "a connection that says nothing is given up")
-    }
-
-    @Test(
-        "while a connection is asked, a late good datagram of another server is the answer; what is not good is nothing"
-    )
-    func lateDatagram() throws {
-        let script = Script()
-        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
-        let id = script.start("a.b")
-        let first = try #require(script.asked.last)
-        // The first server is slow, the second's answer is too long, and slow as a stream.
-        try script.wait()
-        script.answer([record]) { $0.isTruncated = true }
-        #expect(script.streams.map(\.server) == [server2] && script.resolver.isStreaming(id))
-        let second = try #require(script.asked.last)
-        func tell(_ question: ResolverDatagram, _ records: [DNSRecord], code: UInt8 = 0, isCut: Bool = false) {
-            var message = DNSMessage(answering: question.message, records, responseCode: code)
-            message.isTruncated = isCut
-            script.deliver(message, from: Endpoint(question.server, 53), port: question.port)
-        }
-        for code in [2, 3, 5] as [UInt8] { tell(first, [], code: code) }
-        tell(first, [])
-        tell(first, [DNSRecord(try name("a.b"), timeToLive: 1, .alias(try name("c.b")))])
-        tell(first, [record], isCut: true)
-        tell(second, [record], isCut: true)
-        #expect(script.take(id) == nil && script.resolver.isStreaming(id))
-        #expect(script.streams.count == 1 && script.asked.count == 2)
-        tell(first, [record])
-        #expect(try script.take(id)?.get().server == server1)
-        #expect(!script.resolver.isStreaming(id) && script.resolver.nextDeadline == nil)
-        script.answerStream([record])
-        #expect(script.take(id) == nil)
-    }
-
-    @Test(
-        "of a stream and a datagram the one that comes first is the answer; a failed stream leaves the query as it was")
-    func streamFirst() throws {
-        let script = Script()
-        let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireA))
-        var id = script.start("a.b")
-        try script.wait()
-        script.answer([]) { $0.isTruncated = true }
-        script.answerStream([record])
-        #expect(try script.take(id)?.get().server == server2)
-        id = script.start("a.b", servers: [server1, server2, IPAddress(10, 0, 0, 55)])
-        let first = try #require(script.asked.last)
-        try script.wait()
-        script.answer([]) { $0.isTruncated = true }
-        script.resolver.streamFailed(id, now: script.now)
-        script.collect()
-        script.deliver(
-            DNSMessage(answering: first.message, [record], responseCode: 0), from: Endpoint(server1, 53),
-            port: first.port)
-        #expect(try script.take(id)?.get().server == server1)
-    }
-
     @Test("an ICMP error counts only about a server that was asked, and ends no query")
     func softErrors() throws {
-        let script = Script()
+        let script = ResolverScript()
         let record = DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))
         var id = script.start("a.b")
         let port = try #require(script.asked.last?.port)
@@ -285,7 +153,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("a late refusal of a server that was left is no news")
     func lateRefusal() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("a.b")
         let first = try #require(script.asked.last)
         try script.wait()
@@ -298,7 +166,7 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("a chain of aliases may be as long as glibc keeps")
     func longChain() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("x0.test")
         var records = try (0..<Resolver.aliasLimit).map { index in
             DNSRecord(try name("x\(index).test"), timeToLive: 1, .alias(try name("x\(index + 1).test")))
@@ -309,57 +177,9 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         #expect("\(ResolveError.aliasLoop("a"))".contains("more than 48 in a row"))
     }
 
-    @Test("an answer too long for a datagram comes through a connection, in pieces")
-    func longAnswer() throws {
-        let pair = Pair()
-        let server = pair.b.host
-        let socket = try server.openUDP(port: 53)
-        let listener = try server.tcp.listen(on: 53)
-        let id = pair.a.host.resolve("many.test", server: addressB, now: pair.wire.now)
-        var (stream, question, answer, isAnswered) = (TCPSocketID?.none, [UInt8](), [UInt8](), false)
-        var result: Result<ResolvedName, ResolveError>?
-        pair.wire.run(for: .seconds(10)) {
-            if let (datagram, data) = server.readUDP(socket),
-                let query = data.withUnsafeBytes({ try? DNSMessage($0) })
-            {
-                var short = DNSMessage(answering: query, [])
-                short.isTruncated = true
-                try? server.send(
-                    socket, bytes { try short.write(to: &$0) }, to: datagram.source, now: pair.wire.now)
-            }
-            stream = stream ?? server.tcp.accept(listener)
-            if let stream {
-                var room = [UInt8](repeating: 0, count: 600)
-                let count = room.withUnsafeMutableBytes {
-                    server.tcp.receive(stream, into: $0, now: pair.wire.now).count
-                }
-                question += room[..<count]
-                if !isAnswered, answer.isEmpty, question.count > 2,
-                    let query = question.dropFirst(2).withUnsafeBytes({ try? DNSMessage($0) })
-                {
-                    let records = (0..<500).map { number in
-                        let address = IPv4Address(10, 1, UInt8(number / 250), UInt8(number % 250))
-                        return DNSRecord(query.questions[0].name, timeToLive: 1, .address(address))
-                    }
-                    let message = bytes { try DNSMessage(answering: query, records).write(to: &$0) }
-                    answer = [UInt8(message.count >> 8), UInt8(message.count & 255)] + message
-                }
-                // A little at a time: lengths and records are cut anywhere.
-                let sent = answer.prefix(701).withUnsafeBytes { server.tcp.send(stream, $0, now: pair.wire.now).count }
-                answer = Array(answer.dropFirst(sent))
-                isAnswered = isAnswered || sent > 0
-            }
-            result = result ?? pair.a.host.takeResolution(id)
-            return result != nil
-        }
-        #expect(try result?.get().addresses.count == 500)
-        pair.wire.run(for: .milliseconds(100))
-        #expect(pair.a.host.nameStreams.isEmpty)
-    }
-
     @Test("answers of others are not heard: server, port, identifier, question, direction")
     func foreign() throws {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start("a.b")
         let asked = try #require(script.asked.last)
         let records = [DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))]
@@ -379,14 +199,14 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
 
     @Test("what cannot be asked is refused at once", arguments: ["", "a..b", "bad name"])
     func badNames(text: String) {
-        let script = Script()
+        let script = ResolverScript()
         let id = script.start(text)
         #expect(throws: ResolveError.badName(text)) { try script.take(id)?.get() }
     }
 
     @Test("no servers, and too many queries")
     func limits() throws {
-        let script = Script()
+        let script = ResolverScript()
         let none = script.start("a.b", servers: [])
         #expect(throws: ResolveError.noServers) { try script.take(none)?.get() }
         for _ in 0..<Resolver.queryLimit { _ = script.start("a.b") }
