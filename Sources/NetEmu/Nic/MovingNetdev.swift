@@ -19,6 +19,12 @@ struct ConnectionReport: Equatable {
 
 /// A back-end that keeps connections of the guest.
 protocol MovingNetdev: Netdev {
+    /// It hands its connections over in the mode that it is in: passt over vhost-user does, over a socket it does not
+    /// (`keepsConnections`).
+    var canMove: Bool { get }
+    /// Set before `start`, which then only remembers: at the destination `prepareState` starts it, when the source's has
+    /// let go of its ports. It counts as ready meanwhile.
+    var isHeldForState: Bool { get set }
     /// Before the guest stops: what is known already to be lost, a sentence each
     /// ("…: no repair helper (CAP_NET_ADMIN …)").
     var expectedLosses: [String] { get }
