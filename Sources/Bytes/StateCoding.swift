@@ -46,6 +46,25 @@ public enum StateError: Error, Equatable, Sendable {
     case impossible(String)
 }
 
+extension StateError: CustomStringConvertible {
+    /// A sentence without its subject and its end.
+    public var description: String {
+        switch self {
+        case .truncated(let offset, let needed, let available):
+            "it ends behind byte \(offset &+ available), where \(needed) bytes belong"
+        case .tooLong(let offset, let length, let limit):
+            "\(length) bytes are said to follow byte \(offset), at most \(limit) can"
+        case .notAFlag(let offset, let value): "byte \(offset) is \(value), which is neither 0 nor 1"
+        case .trailing(let count): "\(count) bytes follow its end"
+        case .otherKind(let kind, let expected): "it is of kind '\(kind)', not '\(expected)'"
+        case .otherVersion(let version, let kind, let accepted):
+            "'\(kind)' has version \(version), this program reads "
+                + (accepted.count == 1 ? "\(accepted.lowerBound)" : "\(accepted.lowerBound) to \(accepted.upperBound)")
+        case .impossible(let what): what
+        }
+    }
+}
+
 /// Reads what a `StateEncoder` wrote. A failed read moves nothing.
 public struct StateDecoder {
     private let bytes: ArraySlice<UInt8>
