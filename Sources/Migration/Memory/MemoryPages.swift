@@ -89,6 +89,20 @@ public final class MemoryPages: PageSource, PageSink {
         }
     }
 
+    /// All pages are zeros, whatever was there; those that hold zeros already are only read.
+    public func clear() {
+        var pages = PageSet(pageCount: pageCount)
+        populated(into: &pages)
+        var at = 0
+        while let run = pages.run(from: at, limit: 1) {
+            let page = memory.base + run.lowerBound * Self.pageSize
+            if !PageDigests.isZero(UnsafeRawBufferPointer(start: page, count: Self.pageSize)) {
+                memset(page, 0, Self.pageSize)
+            }
+            at = run.upperBound
+        }
+    }
+
     /// Pages of one block.
     private func clear(_ pages: Range<Int>) {
         var at = pages.lowerBound

@@ -44,7 +44,7 @@ public struct PageSet: Equatable, Sendable {
     /// The next pages in a row at or after `start`, at most `limit`; nil when there are none.
     public func run(from start: Int, limit: Int) -> Range<Int>? {
         guard start < pageCount, let found = run(in: start..<pageCount) else { return nil }
-        return found.lowerBound..<min(found.upperBound, found.lowerBound &+ max(1, limit))
+        return found.prefix(max(1, limit))
     }
 
     /// The first pages in a row within `pages`, behind which nobody looks; nil when there are none.
