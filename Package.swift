@@ -59,7 +59,7 @@ let rooms: [Target] = [
     room(
         "NetEmu",
         imports: [
-            "Bytes", "Link", "Linux", "Virtio", "VhostUser", "PasstLauncher", "GuestNode", "Netdevs",
+            "Bytes", "Link", "Linux", "Virtio", "VhostUser", "PasstLauncher", "GuestNode", "Netdevs", "Migration",
         ]),
 ]
 
@@ -133,7 +133,9 @@ let testing: [Target] = [
     tests(of: "Migration", imports: ["Bytes", "Linux"]),
     tests(of: "PasstLauncher", imports: ["Linux", "CLinux", "TestSupport"]),
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
-    tests(of: "NetEmu", imports: ["Bytes", "Linux", "Link", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
+    tests(
+        of: "NetEmu",
+        imports: ["Bytes", "Linux", "Link", "Migration", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux", "Linux"], swiftSettings: strict),
 ]
 

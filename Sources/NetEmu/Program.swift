@@ -60,7 +60,10 @@ public enum Program {
             let emulation = try Emulation(configuration, doors, on: reactor)
             let life = emulation.life
             life.onRunning = { () throws(EmulationError) in try setup.running() }
-            life.onEnding = { setup.ending() }
+            life.onEnding = {
+                setup.ending()
+                emulation.ending()
+            }
             try setup.prepared()
             programs.minder?.onEnd = { life.minderEnded() }
             try programs.minder?.attach(to: reactor)

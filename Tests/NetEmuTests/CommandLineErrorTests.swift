@@ -127,8 +127,12 @@ private let ownTexts: [Refusal] = [
     Refusal("-nic none -drive file=x", "-drive file=x: needs -guest qemu, which is not supported yet" + node),
     Refusal("-nic none disk.img", "disk.img: a disk image needs -guest qemu, which is not supported yet" + node),
     Refusal(
-        "-nic none -incoming tcp:h:1",
-        "-incoming tcp:h:1: not supported yet\nLeave it out; what works today: a guest that starts here and is not migrated"
+        "-nic none -incoming foo",
+        "-incoming foo: unknown migration protocol: foo\nFor example -incoming tcp:localhost:4444"
+    ),
+    Refusal(
+        "-nic none -incoming tcp:",
+        "-incoming tcp:: error parsing address ''\nFor example -incoming tcp:localhost:4444"
     ),
     Refusal(
         "",

@@ -68,6 +68,8 @@ private final class FramesOnly: CardDevice {
     func setLink(isUp: Bool) {}
     func suspend(_ done: @escaping () -> Void) { done() }
     func resume() {}
+    func divert(to port: (any FramePort)?) -> Bool { false }
+    func deliver(_ frame: UnsafeRawBufferPointer) -> Bool { true }
 }
 
 /// A back-end that works on rings.

@@ -161,7 +161,7 @@ struct MonitorTests {
                 arguments.values[parameter.name] =
                     switch parameter.kind {
                     case .string, .rest: .string("x")
-                    case .onOff: .boolean(true)
+                    case .onOff, .flag: .boolean(true)
                     case .options: .list(KeyValueList(pairs: []))
                     }
             }
@@ -177,7 +177,7 @@ struct MonitorTests {
         "unknown words, help for one, for a table, for all",
         arguments: [
             ("bogus", "\nunknown command: 'bogus'\n"), ("info bogus", "\nunknown command: 'info bogus'\n"),
-            ("migrate tcp:h:1", "\nmigrate: not supported yet\nTry \"help\" for what works today\n"),
+            ("savevm", "\nsavevm: not supported yet\nTry \"help\" for what works today\n"),
             ("help quit", "\nquit|q  -- quit the emulator\n"), ("? q", "\nquit|q  -- quit the emulator\n"),
             ("help set_link", "\nset_link name on|off -- change the link status of a network adapter\n"),
             ("help info network", "\ninfo network  -- show the network state\n"),

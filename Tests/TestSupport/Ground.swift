@@ -9,6 +9,7 @@ public final class Ground {
     public let directory: TemporaryDirectory
     public let peer: Child
     public let passt: String
+    private var consoles = 0
 
     /// Services of host-peer that every test finds.
     public static let services = ["http:8080", "sink:9000", "echo:9007", "dns:5300"]
@@ -54,8 +55,8 @@ public final class Ground {
 
     /// Starts netemu with these words, monitor and console. passt is in PATH, the test's directory is HOME.
     public func session(words: [String]) throws -> Session {
-        let name = "console\(directory.entries.count)"
-        let path = "\(directory.path)/\(name)"
+        consoles += 1
+        let path = "\(directory.path)/console\(consoles)"
         let arguments = words + ["-monitor", "stdio", "-serial", "unix:\(path),server=on,wait=off"]
         let folder = passt.split(separator: "/").dropLast().joined(separator: "/")
         let child = try start(

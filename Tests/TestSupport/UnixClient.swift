@@ -84,6 +84,17 @@ public final class UnixClient {
         }
     }
 
+    /// What came so far, as soon as `text` is in it.
+    public func wait(for text: String, seconds: Double = 10) throws -> String {
+        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
+        while !self.text.contains(text) {
+            guard ne_monotonic_ns() < deadline, receive(milliseconds: 20) else {
+                throw TestFailure(description: "no \"\(text)\" within \(seconds) s\n\(self.text)")
+            }
+        }
+        return self.text
+    }
+
     /// Reads what is there; false at the end of the stream.
     private func receive(milliseconds: Int32) -> Bool {
         var entry = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)

@@ -23,6 +23,7 @@ public enum OptionTable {
         .monitor,
         .serial,
         .stopped,
+        .incoming,
         .daemonize,
         .pidFile,
         .logFile,

@@ -52,16 +52,14 @@ extension OptionTable {
         + meaningless("such log of its own", values: ["d", "trace", "dfilter"])
         + meaningless("escape character but Ctrl-A", values: ["echr"])
         + meaningless("sets of descriptors", values: ["add-fd"])
-        + meaningless("migration yet", flags: ["only-migratable"])
+        + meaningless("part that cannot migrate", flags: ["only-migratable"])
         + meaningless("asynchronous teardown", flags: ["async-teardown", "enable-sync-profile", "enable-fips"])
         + boots("uml", values: ["kernel", "initrd", "append", "dtb", "shim"])
         + boots("qemu", values: ["hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd", "mtdblock", "loadvm"])
         + [drive]
         + notYet("Leave it out; what works today: -monitor stdio", values: ["qmp", "qmp-pretty"])
         + notYet("What works today: -guest node, started by netemu itself", values: ["export"])
-        + notYet(
-            "Leave it out; what works today: a guest that starts here and is not migrated",
-            values: ["incoming", "dump-vmstate"])
+        + notYet("Leave it out; what works today: docs/migration-format.md", values: ["dump-vmstate"])
         + notYet("Leave it out; what works today: -runas USER, -sandbox on", values: ["chroot"])
         + notYet("What works today: options on the command line", values: ["readconfig", "writeconfig"])
 

@@ -36,6 +36,19 @@ extension Guest {
     func begin() {}
 }
 
+/// A guest that can go on in another process. Guest memory moves by itself, its cards by `NetworkCard`.
+protocol MovingGuest: Guest {
+    /// What both sides have to be: `node`.
+    var kind: String { get }
+    /// Everything else of it, while it stands still.
+    func save() -> [UInt8]
+    /// Takes up what `save` of another one gave. It has as many cards, which were restored before, and never ran. It stands
+    /// still afterwards; only `resume` lets it run.
+    func restore(_ state: [UInt8]) throws(EmulationError)
+    /// Tells the network where it is now, once: whoever forwards frames learns it.
+    func announce()
+}
+
 /// What a guest tells of itself.
 enum GuestEvent: Equatable {
     /// Its console or its task has said something. May come often.

@@ -11,7 +11,7 @@ struct NoGuestKind: GuestKind, Equatable {
 }
 
 /// Nobody. The cards are virtio cards without a driver: a back-end connects to them all the same.
-private final class NoGuest: Guest {
+private final class NoGuest: MovingGuest {
     private let site: GuestSite
     let console: (any GuestConsole)? = nil
     let output: (any GuestOutput)? = nil
@@ -26,4 +26,11 @@ private final class NoGuest: Guest {
     func pause(_ done: @escaping () -> Void) { done() }
     func reset() {}
     func end(within patience: UInt64, done: @escaping () -> Void) { done() }
+
+    let kind = NoGuestKind.name
+    func save() -> [UInt8] { [] }
+    func restore(_ state: [UInt8]) throws(EmulationError) {
+        guard state.isEmpty else { throw EmulationError(text: "the state of nobody has \(state.count) bytes") }
+    }
+    func announce() {}
 }

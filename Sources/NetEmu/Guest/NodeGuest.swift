@@ -11,7 +11,7 @@ final class NodeGuest: Guest {
     private let plan: NodeGuestKind
     private let site: GuestSite
     private var reactor: Reactor { site.reactor }
-    private var node: Node
+    private(set) var node: Node
     private var cards: [(card: VirtioCard, name: String)] = []
     /// Cards that the guest was asked to let go of.
     private var leaving: [(device: NetDevice, done: () -> Void)] = []
@@ -20,6 +20,8 @@ final class NodeGuest: Guest {
     private var isTurning = false
     private var isWanted = false
     private var isRunning = false
+    /// Its script, or its console, decides when netemu ends: the command line's, or one that moved here.
+    private var hasTask: Bool
     private var isResetting = false
     private var scriptFile: ScriptFile?
     private var hasBooted = false
@@ -33,6 +35,7 @@ final class NodeGuest: Guest {
     init(_ plan: NodeGuestKind, _ site: GuestSite) {
         self.plan = plan
         self.site = site
+        hasTask = plan.hasTask
         node = Self.makeNode(plan, site.memory)
         follow(node)
     }
@@ -126,6 +129,14 @@ final class NodeGuest: Guest {
         node.run(script: text, limits: plan.limits).isOnTerminal = site.isTaskOnTerminal
     }
 
+    /// The node is one that moved here: its script runs already, and this one's does not.
+    func took(_ script: Session?) {
+        hasBooted = true
+        hasTask = script != nil
+        script?.isOnTerminal = site.isTaskOnTerminal
+        onEvent?(.consoleChanged)
+    }
+
     // MARK: time
 
     func begin() {
@@ -171,6 +182,7 @@ final class NodeGuest: Guest {
         }
         afterReset = []
         hasBooted = false
+        hasTask = plan.hasTask
         hasToldEnd = false
         begin()
         if isRunning { boot() }
@@ -206,7 +218,7 @@ final class NodeGuest: Guest {
 
     // MARK: turns
 
-    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+    var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
 
     /// Plans a turn for the end of this turn of the loop. Work that appears while the node turns waits for the
     /// next one, so that a busy node leaves room for everybody else.
@@ -238,7 +250,7 @@ final class NodeGuest: Guest {
     private func tellNews() {
         // Whoever carries a pipe's bytes waits for room, too.
         if node.console.hasOutput || node.script?.hasOutput == true || !node.console.isInteractive { onEvent?(.output) }
-        let ended = plan.hasTask ? node.script?.exitStatus : node.console.exitStatus
+        let ended = hasTask ? node.script?.exitStatus : node.console.exitStatus
         guard let status = ended, !hasToldEnd else { return }
         hasToldEnd = true
         onEvent?(.taskEnded(status: status))

@@ -87,6 +87,7 @@ struct CommandLineReader {
         _ parameter: MonitorParameter, of command: String
     ) throws(MonitorComplaint) -> MonitorArguments.Value? {
         switch parameter.kind {
+        case .flag(let letter): return try flag(letter, of: command)
         case .onOff:
             let word = takeName()
             guard word == "on" || word == "off" else { throw MonitorComplaint(["Expected 'on' or 'off'"]) }
@@ -102,6 +103,18 @@ struct CommandLineReader {
                 throw MonitorComplaint(error.lines + ["\(command): string expected"])
             }
         }
+    }
+
+    /// QEMU takes any word that begins with a dash for one.
+    private mutating func flag(
+        _ letter: Character, of command: String
+    ) throws(MonitorComplaint) -> MonitorArguments.Value? {
+        guard rest.first == "-" else { return nil }
+        let word = takeName()
+        guard word == "-\(letter)" else {
+            throw MonitorComplaint(["\(command): unsupported option \(word.prefix(2))"])
+        }
+        return .boolean(true)
     }
 
     private mutating func list(_ parameter: MonitorParameter) throws(MonitorComplaint) -> KeyValueList {

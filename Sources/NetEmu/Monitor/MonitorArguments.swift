@@ -4,13 +4,18 @@
 /// One argument of a command.
 package struct MonitorParameter: Sendable {
     /// What a word can name.
-    package enum Names: Sendable { case nothing, clients, netdevs, backEnds, devices, chardevs, objects }
+    package enum Names: Sendable {
+        case nothing, clients, netdevs, backEnds, devices, chardevs, objects
+        case migrationParameters, migrationCapabilities
+    }
 
-    enum Kind: Sendable {
+    enum Kind: Equatable, Sendable {
         /// A word, or a string in quotes. QEMU's `s`.
         case string
         /// What is left of the line. `S`.
         case rest
+        /// `-d`, or nothing. `-d`.
+        case flag(Character)
         /// `on` or `off`. `b`.
         case onOff
         /// A word that is a list of options, or JSON to the end of the line. `O`.
@@ -44,7 +49,12 @@ package struct MonitorParameter: Sendable {
         return parameter
     }
 
-    static func onOff(_ name: String) -> Self { Self(name, .onOff, "on|off") }
+    static func onOff(_ name: String, shown: String = "on|off") -> Self { Self(name, .onOff, shown) }
+
+    /// A letter behind a dash, which may be missing.
+    static func flag(_ name: String, _ letter: Character) -> Self {
+        Self(name, .flag(letter), "[-\(letter)]", isOptional: true)
+    }
 
     /// A list that is read here, by its grammar.
     static func options(
@@ -83,6 +93,9 @@ package struct MonitorArguments: Sendable {
         guard let text = optionalString(name) else { throw wrong(name, "string") }
         return text
     }
+
+    /// Whether it was given.
+    func flag(_ name: String) -> Bool { if case .boolean(true)? = values[name] { true } else { false } }
 
     func boolean(_ name: String) throws(EmulationError) -> Bool {
         guard case .boolean(let isOn)? = values[name] else { throw wrong(name, "boolean") }

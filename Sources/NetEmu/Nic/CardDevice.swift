@@ -35,6 +35,12 @@ protocol CardDevice: AnyObject {
     /// Moves nothing from now on; `done` when that is so.
     func suspend(_ done: @escaping () -> Void)
     func resume()
+
+    /// Frames that come for the card go to `port` from now on; nil: to the card again. Says whether frames pass here at all:
+    /// another process may work on its rings.
+    func divert(to port: (any FramePort)?) -> Bool
+    /// Gives the card a frame that came for it before; false: it has no room now.
+    func deliver(_ frame: UnsafeRawBufferPointer) -> Bool
 }
 
 /// What one queue of a card has moved and signalled.

@@ -38,6 +38,8 @@ protocol Netdev: AnyObject {
     var drops: [(reason: String, frames: UInt64)] { get }
     /// The id of the character device that it gives back when it ends.
     var chardev: String? { get }
+    /// It has connections of the guest in itself, and no way to hand them over.
+    var keepsConnections: Bool { get }
     var onEvent: ((NetdevEvent) -> Void)? { get set }
 
     func start()
@@ -46,6 +48,7 @@ protocol Netdev: AnyObject {
 }
 
 extension Netdev {
+    var keepsConnections: Bool { false }
     var chardev: String? { nil }
     var drops: [(reason: String, frames: UInt64)] { [] }
 }

@@ -13,8 +13,8 @@ final class NetworkCard {
     /// The link of a card that hangs on nothing.
     private(set) var looseEnd: FrameLink?
     /// `set_link` on the card, and on what it hangs on.
-    private var isOn = true
-    private var isPeerOn = true
+    var isOn = true
+    var isPeerOn = true
 
     init(_ identity: CardIdentity, _ device: any CardDevice, on reactor: Reactor) {
         name = identity.name
@@ -70,5 +70,5 @@ final class NetworkCard {
         updateLink()
     }
 
-    private func updateLink() { device.setLink(isUp: isOn && isPeerOn && netdev?.isUp != false) }
+    func updateLink() { device.setLink(isUp: isOn && isPeerOn && netdev?.isUp != false) }
 }

@@ -58,4 +58,15 @@ final class VirtioCard: CardDevice {
 
     func suspend(_ done: @escaping () -> Void) { device.suspend(done) }
     func resume() { device.resume() }
+
+    func divert(to port: (any FramePort)?) -> Bool {
+        guard let frames else { return false }
+        frames.link.connect(port ?? frames, at: .card)
+        return true
+    }
+
+    func deliver(_ frame: UnsafeRawBufferPointer) -> Bool {
+        guard let frames else { return true }
+        return FrameView.withOneSpan(frame) { frames.take($0) } == 1
+    }
 }

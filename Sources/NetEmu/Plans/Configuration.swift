@@ -29,6 +29,8 @@ public struct Configuration: Sendable {
     var guest: any GuestKind = NodeGuestKind()
     /// `-S`: the guest waits for `cont`.
     public var isStopped = false
+    /// `-incoming`: the guest comes from another netemu.
+    var incoming: IncomingPlan?
     /// `-global`, also for cards that the monitor adds.
     public var globals: [GlobalProperty] = []
     /// What is asked of the process itself.

@@ -24,6 +24,9 @@ final class Emulation {
     private let chardevs: ChardevTable
     private var console: ConsoleUser?
     private let monitors: MonitorTable
+    private let migration: MigrationControl
+    private let doors: Doors
+    private let reactor: Reactor
     private var task: TaskOutput?
 
     init(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
@@ -46,8 +49,15 @@ final class Emulation {
             chardevs: chardevs, run: run, life: life)
         monitors = MonitorTable(of: machine, on: reactor)
         machine.monitors = monitors
+        (self.doors, self.reactor) = (doors, reactor)
+        migration = MigrationControl(
+            MoveSite(
+                reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run, spawner: nil,
+                voice: doors.voice), life, expecting: configuration.incoming, isStopped: configuration.isStopped)
+        machine.migration = migration
+        migration.onArrival = { [unowned self] in guestArrived() }
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
-        if configuration.guest.hasTask { makeTask(doors, on: reactor) }
+        if configuration.guest.hasTask, configuration.incoming == nil { makeTask() }
         do throws(EmulationError) { try fill(configuration, doors, on: reactor) } catch {
             memory.close()
             throw error
@@ -56,13 +66,20 @@ final class Emulation {
     }
 
     private func fill(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
+        if configuration.incoming != nil { network.expectGuest() }
         try memory.watch(on: reactor) { [unowned life] in life.fail($0) }
         try makeUsers(configuration, doors.voice)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
     }
 
-    private func makeTask(_ doors: Doors, on reactor: Reactor) {
+    /// Its task came with it.
+    private func guestArrived() {
+        if guest.output != nil { makeTask() }
+        guestSaid(.output)
+    }
+
+    private func makeTask() {
         let task = TaskOutput(of: guest, to: doors.taskOutput, on: reactor, voice: doors.voice)
         task.onLoss = { [unowned life] in life.outputLost($0) }
         task.onEnd = { [unowned life] in life.end(status: $0) }
@@ -98,6 +115,9 @@ final class Emulation {
         case .failed(let error): life.fail(error)
         }
     }
+
+    /// The end has begun: a guest that was on its way stays, or is not waited for any more.
+    func ending() { migration.end() }
 
     /// Gives back what the program holds outside itself.
     func close() {

@@ -18,7 +18,7 @@ struct Greeting {
 
     init(_ configuration: Configuration, at input: StandardStream.Input) {
         isInputUnread = input == .other && !configuration.readsInput
-        let running = Self.running(configuration)
+        let running = configuration.incoming == nil ? Self.running(configuration) : "waiting for a guest"
         if configuration.sharesTerminal {
             let keys = "Ctrl-A c changes to the monitor, Ctrl-A x ends netemu"
             banner =

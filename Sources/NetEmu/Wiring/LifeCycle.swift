@@ -40,6 +40,8 @@ final class LifeCycle {
     private let terms: Terms
     /// Everything is set up; called once, before the guest starts.
     var onRunning: (() throws(EmulationError) -> Void)?
+    /// The guest is to come: called once everything is ready for it, instead of letting one run.
+    var awaitGuest: (() -> Void)?
     /// The end has begun; called once.
     var onEnding: (() -> Void)?
     private(set) var phase = Phase.starting
@@ -64,7 +66,7 @@ final class LifeCycle {
 
     /// Starts the back-ends; guest and monitors follow when every one is ready.
     func start() {
-        parts.guest.begin()
+        if awaitGuest == nil { parts.guest.begin() }
         parts.chardevs.startSockets()
         if let failure = parts.chardevs.failure { return fail(failure) }
         parts.network.start()
@@ -86,7 +88,7 @@ final class LifeCycle {
         phase = .running
         greet()
         parts.run.isAllowed = true
-        if !terms.isStopped { parts.run.resume() }
+        if let awaitGuest { awaitGuest() } else if !terms.isStopped { parts.run.resume() }
         parts.chardevs.start()
     }
 

@@ -14,6 +14,16 @@ package final class Machine {
     let life: LifeCycle
     /// It has this machine.
     weak var monitors: MonitorTable?
+    /// It has this machine's parts.
+    weak var migration: MigrationControl?
+
+    /// Moves of the guest.
+    var moves: MigrationControl {
+        get throws(EmulationError) {
+            guard let migration else { throw EmulationError(text: "this guest cannot move") }
+            return migration
+        }
+    }
 
     /// Ids of everything that is an object.
     var objects: [String] { memory.ids + network.captures.map(\.plan.id) + (monitors?.objects ?? []) }
@@ -48,6 +58,8 @@ extension Machine: MonitorTarget {
         case .devices: network.topology.clients.filter(\.isCard).map(\.name)
         case .chardevs: chardevs.ids
         case .objects: objects
+        case .migrationParameters: MigrationParameterRow.all.map(\.name)
+        case .migrationCapabilities: [MigrationCapability.returnPath]
         }
     }
 }

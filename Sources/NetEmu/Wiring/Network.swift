@@ -39,6 +39,10 @@ final class Network {
     var lastWords: [ClientID: String] = [:]
     /// Cards move nothing, those that come included.
     private var isSuspended = false
+    /// Cards hang on nothing yet: their state is to come (+Move).
+    var isExpecting = false
+    /// Where frames are while the guest is on its way.
+    var inboxes: [CardInbox] = []
     /// A back-end tells something of itself; its cable is up to date already.
     var onEvent: ((ClientID, NetdevEvent) -> Void)?
 
@@ -121,7 +125,7 @@ final class Network {
         guard let client = topology[id], let identity = CardIdentity(client, plan.settings) else { return }
         do throws(EmulationError) {
             let card = NetworkCard(identity, try site.guest.plug(identity), on: site.reactor)
-            do throws(EmulationError) { try connect(card, client) } catch {
+            do throws(EmulationError) { if !isExpecting { try connect(card, client) } } catch {
                 site.guest.unplug(card.device) {}
                 throw error
             }
@@ -130,7 +134,7 @@ final class Network {
         } catch { throw error.located(at: plan.location) }
     }
 
-    private func connect(_ card: NetworkCard, _ client: NetClient) throws(EmulationError) {
+    func connect(_ card: NetworkCard, _ client: NetClient) throws(EmulationError) {
         guard let peer = client.peer.flatMap({ topology[$0] }) else { return card.connectToNothing() }
         if let netdev = netdevs[peer.id] { return try card.connect(to: netdev) }
         try card.connect(to: try makeHubPort(peer))
@@ -138,7 +142,10 @@ final class Network {
 
     // MARK: running
 
-    func start() { for netdev in netdevs.values { netdev.start() } }
+    func start() {
+        if isExpecting { for case let netdev as any MovingNetdev in netdevs.values { netdev.isHeldForState = true } }
+        for netdev in netdevs.values { netdev.start() }
+    }
 
     /// The start need not wait for a back-end any more.
     var isReady: Bool { netdevs.values.allSatisfy(\.isReady) }
@@ -177,6 +184,7 @@ final class Network {
         guard isSuspended else { return }
         isSuspended = false
         for card in cards.values { card.device.resume() }
+        for inbox in inboxes { inbox.giveBack() }
     }
 
     // MARK: the end

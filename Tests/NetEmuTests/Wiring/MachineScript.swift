@@ -2,6 +2,7 @@
 
 import Link
 import Linux
+import Migration
 import TestSupport
 import Virtio
 
@@ -19,6 +20,9 @@ final class MachineScript {
     private(set) var events: [NetdevEvent] = []
     private let monitors: MonitorTable
     let chardevs: ChardevTable
+    let migration: MigrationControl
+    let life: LifeCycle
+    let memory: MemoryObjects
     private var shown = ""
 
     /// 16 MiB in an object, and one that nobody uses.
@@ -32,9 +36,16 @@ final class MachineScript {
         return plan
     }
 
-    /// - Parameter commands: typed at once; everything is ready, the guest runs.
-    init(_ commands: String..., isRunning: Bool = true, memory: MemoryPlan = MachineScript.usual) throws {
-        reactor = try Reactor()
+    /// - Parameters:
+    ///   - commands: typed at once; everything is ready, the guest runs.
+    ///   - incoming: the guest is to come from there.
+    ///   - reactor: one that another machine has, too.
+    init(
+        _ commands: String..., isRunning: Bool = true, memory plan: MemoryPlan = MachineScript.usual,
+        incoming: String? = nil, on reactor: Reactor? = nil
+    ) throws {
+        let reactor = try reactor ?? Reactor()
+        self.reactor = reactor
         chardevs = ChardevTable(on: reactor, said.voice)
         network = Network(
             Network.Site(
@@ -43,9 +54,18 @@ final class MachineScript {
         run = RunControl(guest, network)
         let parts = LifeCycle.Parts(
             guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)
+        memory = try MemoryObjects(plan)
+        life = LifeCycle(parts, LifeCycle.Terms())
         machine = Machine(
-            name: nil, memory: try MemoryObjects(memory), network: network, chardevs: chardevs, run: run,
-            life: LifeCycle(parts, LifeCycle.Terms()))
+            name: nil, memory: memory, network: network, chardevs: chardevs, run: run, life: life)
+        migration = MigrationControl(
+            MoveSite(
+                reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run, spawner: nil,
+                voice: said.voice), life,
+            expecting: try incoming.map { IncomingPlan(uri: try MigrationURI($0), location: "-incoming \($0)") },
+            isStopped: false)
+        machine.migration = migration
+        if incoming != nil { network.expectGuest() }
         session = MonitorSession(target: machine, prompt: "> ")
         monitors = MonitorTable(of: machine, on: reactor)
         machine.monitors = monitors

@@ -134,10 +134,24 @@ final class ScriptedCard: CardDevice {
     }
 
     func resume() { isSuspended = false }
+
+    private(set) var delivered: [[UInt8]] = []
+    /// It takes no frame that is delivered to it.
+    var isFull = false
+
+    func divert(to other: (any FramePort)?) -> Bool {
+        link?.connect(other ?? port, at: .card)
+        return link != nil
+    }
+
+    func deliver(_ frame: UnsafeRawBufferPointer) -> Bool {
+        if !isFull { delivered.append(Array(frame)) }
+        return !isFull
+    }
 }
 
 /// A guest that lets go of cards, stands still and says good-bye at once, or when the test says so.
-final class ScriptedGuest: Guest {
+final class ScriptedGuest: MovingGuest {
     let console: (any GuestConsole)? = nil
     let words = ScriptedOutput()
     let output: (any GuestOutput)?
@@ -168,6 +182,19 @@ final class ScriptedGuest: Guest {
     func resume() { log.append("resume") }
     func pause(_ done: @escaping () -> Void) { answer("pause", done) }
     func reset() { log.append("reset") }
+
+    let kind = "scripted"
+    var state: [UInt8] = [1, 2, 3]
+    /// What it took up; nil: nothing.
+    private(set) var taken: [UInt8]?
+    /// Why it takes nothing up.
+    var refusal: String?
+    func save() -> [UInt8] { state }
+    func restore(_ state: [UInt8]) throws(EmulationError) {
+        if let refusal { throw EmulationError(text: refusal) }
+        taken = state
+    }
+    func announce() { log.append("announce") }
     func end(within patience: UInt64, done: @escaping () -> Void) { answer("end", done) }
 
     func catchUp() {

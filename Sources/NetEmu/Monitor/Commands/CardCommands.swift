@@ -12,6 +12,7 @@ struct DeviceAdd: ImmediateCommand {
     init(_ arguments: MonitorArguments) throws(EmulationError) { device = try arguments.list("device") }
 
     func run(on machine: Machine) throws(EmulationError) {
+        try machine.migration?.refuseWhileMoving("device_add")
         let plan = try EmulationError.wrapping { () throws(OptionError) in
             try DeviceOption.plan(
                 device, id: try DeviceOption.grammar.id(of: device), location: nil, globals: machine.globals,
@@ -32,7 +33,10 @@ struct DeviceDel: ImmediateCommand {
     let id: String
 
     init(_ arguments: MonitorArguments) throws(EmulationError) { id = try arguments.string("id") }
-    func run(on machine: Machine) throws(EmulationError) { try machine.network.removeCard(id) }
+    func run(on machine: Machine) throws(EmulationError) {
+        try machine.migration?.refuseWhileMoving("device_del")
+        try machine.network.removeCard(id)
+    }
 }
 
 /// `set_link`.

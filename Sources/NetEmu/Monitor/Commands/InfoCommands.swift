@@ -21,7 +21,8 @@ struct InfoStatus: ImmediateCommand {
     init(_ arguments: MonitorArguments) {}
     func run(on machine: Machine) -> RunState { machine.run.state }
     static func lines(of answer: RunState) -> [String] {
-        ["VM status: " + (answer == .prelaunch ? "paused (prelaunch)" : answer.rawValue)]
+        let isPlain = answer == .running || answer == .paused
+        return ["VM status: " + (isPlain ? answer.rawValue : "paused (\(answer.rawValue))")]
     }
 }
 

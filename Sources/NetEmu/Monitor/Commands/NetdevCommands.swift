@@ -36,5 +36,8 @@ struct NetdevDel: ImmediateCommand {
     let id: String
 
     init(_ arguments: MonitorArguments) throws(EmulationError) { id = try arguments.string("id") }
-    func run(on machine: Machine) throws(EmulationError) { try machine.network.removeNetdev(id) }
+    func run(on machine: Machine) throws(EmulationError) {
+        try machine.migration?.refuseWhileMoving("netdev_del")
+        try machine.network.removeNetdev(id)
+    }
 }

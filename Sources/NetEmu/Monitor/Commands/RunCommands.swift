@@ -5,7 +5,10 @@ struct Continue: ImmediateCommand {
     static let names = ["cont", "c"]
     static let help = "resume emulation"
     init(_ arguments: MonitorArguments) {}
-    func run(on machine: Machine) { machine.run.resume() }
+    func run(on machine: Machine) throws(EmulationError) {
+        guard let migration = machine.migration else { return machine.run.resume() }
+        try migration.letRun()
+    }
 }
 
 /// `stop`; answers when the guest stands still and nobody works on its rings.
@@ -14,7 +17,8 @@ struct Stop: MonitorCommand {
     static let help = "stop emulation"
     init(_ arguments: MonitorArguments) {}
     func run(on machine: Machine, answer: @escaping (Result<Void, EmulationError>) -> Void) {
-        machine.run.pause { answer(.success(())) }
+        guard let migration = machine.migration else { return machine.run.pause { answer(.success(())) } }
+        migration.stop { answer(.success(())) }
     }
 }
 

@@ -1,0 +1,17 @@
+// -incoming: the guest comes from another netemu.
+
+import Migration
+
+extension OptionRow {
+    static let incoming = OptionRow(
+        "incoming", "URI", "the guest comes from another netemu, by tcp:HOST:PORT, unix:PATH, fd:N, file:PATH or defer",
+        phase: .run, reads: .word(["tcp:", "unix:", "fd:", "file:", "defer"])
+    ) { builder, parsed throws(OptionError) in
+        do throws(MigrationURIError) {
+            builder.configuration.incoming = IncomingPlan(
+                uri: try MigrationURI(parsed.text), location: parsed.option.location)
+        } catch {
+            throw OptionError("\(error)", hints: ["For example -incoming tcp:localhost:4444"])
+        }
+    }
+}

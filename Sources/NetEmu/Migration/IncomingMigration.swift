@@ -1,0 +1,160 @@
+// A guest that comes. Before COMMIT everything is read, checked and taken up, and nothing runs; with COMMIT it is ours, and
+// starts whatever its back-ends could load.
+//
+//   listen ─▶ compare: the machines agree ─▶ prepare: cards, guest, back-ends ─▶ load ─▶ start ─▶ what came in between
+
+import Bytes
+import Linux
+import Migration
+
+/// The destination of one move.
+final class IncomingMigration {
+    /// How it ended: what became of the connections, or why it did not come.
+    enum End: Equatable {
+        case completed([String])
+        case failed(String)
+    }
+
+    private let site: MoveSite
+    private let moves: () -> BackEndMoves
+    private lazy var backEnds = moves()
+    private var connector: MigrationConnector?
+    private var session: DestinationSession?
+    private(set) var end: End?
+    /// Where it listens, as `info migrate` shows it.
+    private(set) var places: [String] = []
+    private var report: [String] = []
+    private var ranBefore = false
+    /// `-S`, or `stop` and `cont` meanwhile.
+    var startsGuest = true
+    /// Called once.
+    var onEnd: ((End) -> Void)?
+    /// The guest runs here now, or stands still.
+    var onArrival: (() -> Void)?
+    /// It cannot listen: nothing has begun.
+    var onNoConnection: ((ConnectFailure) -> Void)?
+
+    /// - Parameter uri: where from.
+    init(from uri: MigrationURI, _ site: MoveSite) {
+        self.site = site
+        moves = { BackEndMoves(site.network) }
+        connector = MigrationConnector(uri, isIncoming: true, on: site.reactor, spawner: site.spawner) { [weak self] in
+            self?.heard($0)
+        }
+    }
+
+    func start() { connector?.start() }
+
+    /// nil before anybody came.
+    var status: MigrationStatus? { session?.status }
+    var isOver: Bool { end != nil }
+
+    private func heard(_ event: MigrationConnector.Event) {
+        switch event {
+        case .listening(let place): places.append(place)
+        case .said(let line): site.voice.say("exec: \(PeerText.lines(Array(line.utf8)).joined())")
+        case .failed(let failure): onNoConnection?(failure)
+        case .connected(let channel):
+            connector = nil
+            places = []
+            do throws(SystemError) { try begin(over: channel) } catch { finish(.failed("\(error)")) }
+        }
+    }
+
+    private func begin(over channel: MigrationChannel) throws(SystemError) {
+        let pages = site.pages
+        pages.clear()
+        let machine = MigrationDestination(
+            site.greeting, pages: pages, answers: channel.output != nil, now: site.now)
+        session = try DestinationSession(machine, over: channel, on: site.reactor) { [weak self] in self?.carryOut($0) }
+    }
+
+    // MARK: what the machine wants
+
+    private func carryOut(_ action: MigrationDestination.Action) {
+        switch action {
+        case .compare(let source): compare(source)
+        case .prepare(let sections): prepare(sections)
+        case .load: load()
+        case .start:
+            site.run.arrived(isRunning: ranBefore && startsGuest)
+            onArrival?()
+        case .deliver(let frame):
+            guard let number = site.network.cardNumber(frame.card) else { return }
+            site.network.deliver(frame.bytes, toCard: number)
+        case .ended(let failure): finish(failure.map { .failed("\($0)") } ?? .completed(report))
+        }
+    }
+
+    private func refuse(_ text: String) { session?.tell { machine, now in machine.fail(text, now: now) } }
+
+    private func compare(_ source: MigrationGreeting) {
+        do throws(StateError) {
+            if let text = site.profile.difference(from: try MachineProfile(source.machine)) { return refuse(text) }
+            session?.tell { machine, now in machine.accept(now: now) }
+        } catch { refuse("the source's machine is not understood: \(error)") }
+    }
+
+    private func prepare(_ sections: [MigrationSection]) {
+        do throws(EmulationError) {
+            try restore(sections)
+            try site.network.joinCards()
+        } catch { return refuse(error.text) }
+        site.network.holdFrames()
+        backEnds.prepare(sections) { [weak self] error in
+            if let error { return self?.refuse(error.text) ?? () }
+            self?.session?.tell { machine, now in machine.prepared(now: now) }
+        }
+    }
+
+    private func restore(_ sections: [MigrationSection]) throws(EmulationError) {
+        guard let guest = site.guest as? any MovingGuest else { throw EmulationError(text: "this guest cannot move") }
+        var left = Dictionary(uniqueKeysWithValues: sections.map { ($0.name, $0.bytes) })
+        func take(_ name: String) throws(EmulationError) -> [UInt8] {
+            guard let bytes = left.removeValue(forKey: name) else {
+                throw EmulationError(text: "the stream has no section '\(name)'")
+            }
+            return bytes
+        }
+        let run = try take(MoveSite.runSection)
+        guard run == [0] || run == [1] else { throw EmulationError(text: "section 'run' is neither 0 nor 1") }
+        ranBefore = run == [1]
+        for (number, entry) in site.network.cardsInOrder.enumerated() {
+            try entry.card.restore(try take(MachineProfile.card(number)), now: site.now)
+        }
+        try guest.restore(try take(MoveSite.guestSection))
+        // Connections that nobody here takes are lost, which the back-end's report cannot say.
+        for (name, bytes) in left.sorted(by: { $0.key < $1.key }) {
+            guard name.hasPrefix(BackEndMoves.sectionPrefix) else {
+                throw EmulationError(text: "the stream has a section '\(name)', which nobody knows here")
+            }
+            guard !backEnds.sections.contains(name), !bytes.isEmpty else { continue }
+            let text = "\(name): its connections are lost: the back-end there takes no state here"
+            site.voice.warn(text)
+            report.append(text)
+        }
+    }
+
+    private func load() {
+        backEnds.load { [weak self] reports in
+            guard let self else { return }
+            report += reports.flatMap(\.lines)
+            let text = Array(report.joined(separator: "\n").utf8)
+            session?.tell { machine, now in machine.loaded(report: text, now: now) }
+        }
+    }
+
+    private func finish(_ end: End) {
+        guard self.end == nil else { return }
+        self.end = end
+        onEnd?(end)
+        onEnd = nil
+    }
+
+    /// The program ends.
+    func stop() {
+        connector?.stop()
+        connector = nil
+        refuse("the destination was ended")
+    }
+}

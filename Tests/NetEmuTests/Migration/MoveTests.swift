@@ -1,0 +1,188 @@
+// A guest moves from one machine to another: both in one process, with scripted guests and back-ends, over a socket.
+
+import Glibc
+import Link
+import Linux
+import TestSupport
+import Testing
+import Virtio
+
+@testable import NetEmu
+
+/// Two machines with a monitor each, on one loop.
+final class MovePair {
+    let source: MachineScript
+    let destination: MachineScript
+    let directory: TemporaryDirectory
+    var uri: String { "unix:\(directory.path)/m" }
+    static let network = ["netdev_add scripted,id=n0", "device_add virtio-net-pci,netdev=n0,id=d0"]
+
+    init(
+        source network: [String] = MovePair.network, destination other: [String] = MovePair.network,
+        memory: MemoryPlan = MachineScript.usual
+    ) throws {
+        signal(SIGPIPE, SIG_IGN)
+        directory = try TemporaryDirectory()
+        source = try MachineScript()
+        destination = try MachineScript(
+            memory: memory, incoming: "unix:\(directory.path)/m", on: source.reactor)
+        for command in network { #expect(source.type(command) == ["> "]) }
+        for command in other { #expect(destination.type(command) == ["> "]) }
+        destination.life.start()
+        #expect(turn { destination.type("info migrate").contains("\tunix:\(directory.path)/m") })
+    }
+
+    func turn(until condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = source.reactor.nowNanoseconds + 20_000_000_000
+        while try !condition() {
+            guard source.reactor.nowNanoseconds < deadline else { return false }
+            try? source.reactor.turn(maxWaitNanoseconds: 20_000_000)
+        }
+        return true
+    }
+
+    /// Types `migrate` and waits for its end; what was answered.
+    func migrate() -> [String] {
+        #expect(source.type("migrate \(uri)") == [])
+        var answer: [String] = []
+        #expect(
+            turn {
+                answer += source.answer()
+                return answer.last == "> "
+            })
+        return answer
+    }
+
+    func byte(_ script: MachineScript, _ at: Int) -> UInt8? { script.memory.guest.span(at: UInt64(at), count: 1)?[0] }
+}
+
+@Suite("a guest moves")
+struct MoveTests {
+    @Test("memory, guest and cards go over; there it runs, here it stands still")
+    func moves() throws {
+        let pair = try MovePair()
+        pair.source.memory.guest.span(at: 5 << 20, count: 1)?[0] = 77
+        _ = pair.source.type("set_link d0 off")
+        #expect(pair.destination.type("info status") == ["VM status: paused (inmigrate)", "> "])
+        #expect(pair.destination.guest.log == [] && pair.destination.card("d0")?.isConnected == false)
+        #expect(pair.migrate() == ["> "])
+        #expect(pair.source.type("info status") == ["VM status: paused (postmigrate)", "> "])
+        #expect(pair.turn { pair.destination.type("info status") == ["VM status: running", "> "] })
+        #expect(pair.byte(pair.destination, 5 << 20) == 77)
+        #expect(pair.destination.guest.taken == [1, 2, 3] && pair.destination.guest.log.first == "resume")
+        let card = try #require(pair.destination.card("d0"))
+        #expect(card.isConnected && !card.isSuspended && !card.isUp)
+        #expect(pair.source.guest.log == ["resume", "pause"])
+        #expect(pair.source.said.lines.count == 1 && pair.source.said.lines[0].hasPrefix("netemu: the guest has moved"))
+        #expect(pair.source.type("info migrate").first == "Status: \t\tcompleted")
+        #expect(pair.turn { pair.destination.type("info migrate").first == "Status: \t\tcompleted" })
+        #expect(
+            pair.source.type("migrate \(pair.uri)") == [
+                "Error: Can't migrate the vm that was paused due to previous migration", "> ",
+            ])
+    }
+
+    @Test("a guest that stood still stands still there; cont lets it run")
+    func paused() throws {
+        let pair = try MovePair()
+        _ = pair.source.type("stop")
+        #expect(pair.migrate() == ["> "])
+        #expect(pair.turn { pair.destination.type("info status") == ["VM status: paused", "> "] })
+        #expect(pair.destination.guest.log == [])
+        #expect(pair.destination.type("cont") == ["> "] && pair.destination.guest.log == ["resume"])
+    }
+
+    @Test("stop before the guest comes keeps it still")
+    func stopped() throws {
+        let pair = try MovePair()
+        #expect(pair.destination.type("stop") == ["> "])
+        #expect(pair.migrate() == ["> "])
+        #expect(pair.turn { pair.destination.type("info status") == ["VM status: paused", "> "] })
+    }
+
+    @Test("machines that differ: one line names what, with both values, on both sides; the guest goes on")
+    func differences() throws {
+        var small = MachineScript.usual
+        small.objects = small.objects.map {
+            MemoryBackend(type: $0.type, id: $0.id, size: 32 << 20, isShared: true)
+        }
+        small.size = 32 << 20
+        let other = ["netdev_add scripted,id=n0", "device_add virtio-net-pci,netdev=n0,id=d0"]
+        let rows: [(MovePair, String)] = [
+            (try MovePair(memory: small), "guest memory: 16M at the source, 32M at the destination"),
+            (try MovePair(destination: []), "number of cards: 1 at the source, 0 at the destination"),
+            (
+                try MovePair(destination: other + ["device_add virtio-net-pci"]),
+                "number of cards: 1 at the source, 2 at the destination"
+            ),
+        ]
+        for (pair, text) in rows {
+            #expect(pair.migrate() == ["netemu: \(text)", "> "])
+            #expect(pair.source.type("info status") == ["VM status: running", "> "])
+            #expect(pair.turn { !pair.destination.said.lines.isEmpty })
+            #expect(pair.destination.said.lines == ["netemu: \(text)"])
+            #expect(pair.destination.guest.log == ["end"])
+            // The next one is free to begin.
+            #expect(pair.source.type("info migrate").first == "Status: \t\tfailed (\(text))")
+        }
+    }
+
+    @Test("a guest that cannot be taken up goes on where it was, its cards with it, and frames that came are its")
+    func refused() throws {
+        let pair = try MovePair()
+        pair.destination.guest.refusal = "no room"
+        let card = try #require(pair.source.card("d0"))
+        #expect(pair.migrate() == ["netemu: no room", "> "])
+        #expect(pair.source.guest.log == ["resume", "pause", "resume"])
+        #expect(!card.isSuspended && pair.source.type("info status") == ["VM status: running", "> "])
+        #expect(card.link?.port(at: .card) === card.port)
+    }
+
+    @Test("what comes for a card on its way is delivered there, before anything else")
+    func forwarded() throws {
+        let pair = try MovePair()
+        // The guest takes its time to stand still; then frames come until the destination has it.
+        pair.source.guest.isSlow = true
+        #expect(pair.source.type("migrate \(pair.uri)") == [])
+        #expect(pair.turn { pair.source.guest.log.last == "pause" })
+        pair.source.guest.catchUp()
+        let netdev = try #require(pair.source.netdev("n0"))
+        let frame = [UInt8](repeating: 9, count: 64)
+        let sent = frame.withUnsafeBytes { bytes in
+            FrameView.withOneSpan(bytes) { netdev.link?.send($0, from: .netdev) }
+        }
+        #expect(sent == 1)
+        #expect(pair.turn { pair.destination.card("d0")?.delivered == [frame] })
+        #expect(pair.source.card("d0")?.delivered == [])
+        #expect(pair.turn { pair.source.type("info migrate").contains { $0.contains("frames_forwarded=1") } })
+    }
+
+    @Test("cancelled while the guest stops: it goes on; cancelled twice: nothing")
+    func cancelled() throws {
+        let pair = try MovePair()
+        pair.source.guest.isSlow = true
+        #expect(pair.source.type("migrate -d \(pair.uri)") == ["> "])
+        #expect(pair.turn { pair.source.guest.log.last == "pause" })
+        #expect(pair.source.type("cont") == ["Error: Migration is not finalized yet", "> "])
+        #expect(
+            pair.source.type("device_add virtio-net-pci") == ["Error: device_add not allowed while migrating", "> "])
+        #expect(
+            pair.source.type("migrate \(pair.uri)") == ["Error: There's a migration process in progress", "> "])
+        #expect(pair.source.type("migrate_cancel") == ["> "] && pair.source.type("migrate_cancel") == ["> "])
+        #expect(pair.turn { pair.source.type("info migrate").first == "Status: \t\tcancelled" })
+        pair.source.guest.catchUp()
+        #expect(pair.source.type("info status") == ["VM status: running", "> "])
+        #expect(pair.source.guest.log.last == "resume")
+        #expect(pair.turn { !pair.destination.said.lines.isEmpty })
+        #expect(pair.destination.guest.log == ["end"])
+    }
+
+    @Test("a guest that has gone comes back with a warning")
+    func takenBack() throws {
+        let pair = try MovePair()
+        #expect(pair.migrate() == ["> "])
+        #expect(pair.source.type("cont") == ["> "])
+        #expect(pair.source.said.lines.last?.contains("two with one address run now") == true)
+        #expect(pair.source.type("info status") == ["VM status: running", "> "])
+    }
+}
