@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
 static int result(int value) { return value < 0 ? -errno : value; }
 
 int ne_memfd_create(const char *name) { return result(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)); }
@@ -64,6 +68,15 @@ int ne_openat(int dir, const char *path, int flags, mode_t mode) {
 
 int ne_open_directory(int dir, const char *path) {
     return result(openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+int ne_open_beneath(int dir, const char *path, int flags) {
+    // open_how of linux/openat2.h, and RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH: the build's headers
+    // may be older.
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC), .resolve = 0x02 | 0x04 | 0x08};
+    return result((int)syscall(SYS_openat2, dir, path, &how, sizeof how));
 }
 
 int ne_is_procfs(int fd) {

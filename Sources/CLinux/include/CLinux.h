@@ -75,6 +75,8 @@ int ne_open(const char *path, int flags, mode_t mode);
 int ne_openat(int dir, const char *path, int flags, mode_t mode);
 int ne_open_directory(int dir, const char *path);    // O_PATH
 int ne_open_place(int dir, const char *path);        // O_PATH, and a symbolic link itself
+/// Opens what is there, beneath `dir` and through no symbolic link (openat2(2)). -EXDEV: it leads out of there; -ENOSYS.
+int ne_open_beneath(int dir, const char *path, int flags);
 int ne_is_procfs(int fd);                            // 1, 0
 ssize_t ne_read_link(int link, char *room, size_t size);  // of a link opened with ne_open_place; length, or -errno
 
