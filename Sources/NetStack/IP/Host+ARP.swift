@@ -113,16 +113,35 @@ extension Host {
     }
 
     private func send(_ packet: ARPPacket, to mac: MACAddress, _ interface: NetworkInterface) {
-        let length = EthernetHeader.size + ARPPacket.size
+        send(.arp, to: mac, interface, ARPPacket.size) { writer throws(ByteWriteError) in try packet.write(to: &writer)
+        }
+    }
+
+    private func send(
+        _ type: EtherType, to mac: MACAddress, _ interface: NetworkInterface, _ size: Int,
+        _ write: (inout ByteWriter) throws(ByteWriteError) -> Void
+    ) {
+        let length = EthernetHeader.size + size
         guard let room = interface.output.reserve(length) else {
             interface.counters.transmitQueueFull &+= 1
             return
         }
         var writer = ByteWriter(room)
-        do {
-            try EthernetHeader(to: mac, from: interface.mac, type: .arp).write(to: &writer)
-            try packet.write(to: &writer)
+        do throws(ByteWriteError) {
+            try EthernetHeader(to: mac, from: interface.mac, type: type).write(to: &writer)
+            try write(&writer)
             interface.output.commit(length)
         } catch {}
+    }
+
+    /// Says on the network of an interface, once, that its MAC is here (RFC 903's request, as QEMU does) and that its
+    /// addresses are (RFC 5227's announcement). The frames leave by ``transmit(into:on:now:)``; what finds no room in the
+    /// interface's queue is counted and not sent. Without a link there is nobody to tell: it begins with announcements.
+    public func announce(on id: InterfaceID) {
+        guard let interface = interface(id), interface.isUp, !interface.isLoopback else { return }
+        send(.reverseARP, to: .broadcast, interface, ReverseRequest.size) { writer throws(ByteWriteError) in
+            try ReverseRequest(interface.mac).write(to: &writer)
+        }
+        for prefix in interface.addresses { send(.announcement, of: prefix.address, interface) }
     }
 }

@@ -13,6 +13,8 @@ public struct EtherType: RawRepresentable, Hashable, Sendable {
     public static let ipv4 = EtherType(rawValue: 0x0800)
     /// RFC 826.
     public static let arp = EtherType(rawValue: 0x0806)
+    /// RFC 903.
+    public static let reverseARP = EtherType(rawValue: 0x8035)
     /// RFC 2464.
     public static let ipv6 = EtherType(rawValue: 0x86dd)
 }
