@@ -66,7 +66,7 @@ private struct Outcome: Equatable {
     var peer: [UInt8]
 }
 
-/// Somebody who echoes on port 7, discards on 9, answers HTTP on 80 and datagrams on 7.
+/// Somebody who echoes on port 7, discards on 9, answers HTTP on 80 and datagrams on 7, and says a ramp on 90.
 private final class Helper {
     private var listeners: [UInt16: TCPSocketID] = [:]
     private var udp: UDPSocketID?
@@ -75,6 +75,8 @@ private final class Helper {
     /// Connects to port 5000, and echoes there.
     var dials = false
     private let body = (0..<60_000).map { Pattern.byte(at: UInt64($0)) }
+
+    private let ramp = (0..<100_000).map { RampStream.byte(at: UInt64($0)) }
 
     private var answer: [UInt8] {
         var text = Array("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
@@ -86,7 +88,7 @@ private final class Helper {
     }
 
     func step(_ host: Host, _ now: Instant) {
-        for port in [7, 9, 80] as [UInt16] where listeners[port] == nil {
+        for port in [7, 9, 80, 90] as [UInt16] where listeners[port] == nil {
             listeners[port] = try? host.tcp.listen(on: port)
         }
         if udp == nil { udp = try? host.openUDP(port: 7, address: nil) }
@@ -112,10 +114,11 @@ private final class Helper {
     private func serve(_ index: Int, _ host: Host, _ now: Instant) {
         let (id, port) = (open[index].id, open[index].port)
         guard host.tcp.status(id)?.isConnected == true else { return }
-        if port == 80 {
-            let rest = answer[open[index].sent...]
+        if port >= 80 {
+            let text = port == 80 ? answer : ramp
+            let rest = text[open[index].sent...]
             open[index].sent += rest.withUnsafeBytes { host.tcp.send(id, $0, now: now).count }
-            if open[index].sent == answer.count { host.tcp.shutdownSend(id, now: now) }
+            if open[index].sent == text.count { host.tcp.shutdownSend(id, now: now) }
         }
         while copy(id, port, host, now) {}
         if host.tcp.status(id)?.isEOF == true { host.tcp.shutdownSend(id, now: now) }
@@ -128,7 +131,7 @@ private final class Helper {
         let count = room.withUnsafeMutableBytes {
             host.tcp.receive(id, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<limit]), now: now).count
         }
-        if port != 80 { received += room[..<count] }
+        if port < 80 { received += room[..<count] }
         if port == 7 { _ = room[..<count].withUnsafeBytes { host.tcp.send(id, $0, now: now) } }
         return count > 0
     }
@@ -145,6 +148,8 @@ struct NodeMoveTests {
         "nslookup nobody.example 10.0.0.2; nslookup localhost; sleep 1.5 && echo awake; sleep 0.2",
         "nc -w 1 10.0.0.88 5 || nc -v -w 2 10.0.0.2 9; ip neigh; ip -s addr; ip route",
         "nc -l --sha256 --send-bytes 100000 5000 > dialled; echo $?",
+        "ramp send -n 120000 10.0.0.2 9 60000; ramp send -n 30K 10.0.0.2 7 > said; ramp send 10.0.0.2 10; echo $?",
+        "ramp check 10.0.0.2 90 40K; ramp check -n 9999 10.0.0.2 90 && ramp check -t 1 10.0.0.2 90 > seen",
     ]
 
     private func run(_ script: String, cadence: Int, seed: UInt64) throws -> (Outcome, moves: Int) {

@@ -42,7 +42,7 @@ final class FileMover {
             let token = try door.reopen(file)
             opened.append(token)
             return token
-        } catch { throw .impossible("file \(error)") }
+        } catch { throw .impossible("file \(printable(error.description))") }
     }
 
     func closeAll() {

@@ -7,7 +7,8 @@ extension Tool {
     /// One of each, to be filled in.
     private static var blanks: [Tool] {
         [
-            .curl(.blank), .ping(.blank), .netcat(.blank), .netcatUDP(.blank), .nslookup(.blank), .sleep(.blank), .none,
+            .curl(.blank), .ping(.blank), .netcat(.blank), .netcatUDP(.blank), .nslookup(.blank), .ramp(.blank),
+            .sleep(.blank), .none,
         ]
     }
 
@@ -18,6 +19,7 @@ extension Tool {
         case .netcat(let tool): tool
         case .netcatUDP(let tool): tool
         case .nslookup(let tool): tool
+        case .ramp(let tool): tool
         case .sleep(let tool): tool
         case .none: nil
         }
@@ -59,6 +61,9 @@ extension Tool {
         case .nslookup(var tool):
             try tool.code(&coder, files)
             self = .nslookup(tool)
+        case .ramp(var tool):
+            try tool.code(&coder, files)
+            self = .ramp(tool)
         case .sleep(var tool):
             try tool.code(&coder, files)
             self = .sleep(tool)

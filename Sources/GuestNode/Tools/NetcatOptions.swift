@@ -81,7 +81,7 @@ struct NetcatOptions: Equatable, Sendable {
         }
     }
 
-    private static func port(_ word: String) throws(UsageError) -> UInt16 {
+    static func port(_ word: String) throws(UsageError) -> UInt16 {
         guard let port = UInt16(word), port > 0 else {
             throw .badValue(option: "port", value: word, accepted: "1…65535 is accepted")
         }

@@ -11,6 +11,7 @@ enum Tool: Sendable {
     case netcat(Netcat)
     case netcatUDP(NetcatUDP)
     case nslookup(Nslookup)
+    case ramp(Ramp)
     case sleep(Sleep)
     /// Nothing: stands in while a step is made, so that the value under the step has one owner.
     case none
@@ -34,6 +35,9 @@ enum Tool: Sendable {
         case .nslookup(var tool):
             defer { self = .nslookup(tool) }
             return tool.step(&context, now: now)
+        case .ramp(var tool):
+            defer { self = .ramp(tool) }
+            return tool.step(&context, now: now)
         case .sleep(var tool):
             defer { self = .sleep(tool) }
             return tool.step(&context, now: now)
@@ -50,9 +54,17 @@ enum Tool: Sendable {
         case .netcat(var tool): return tool.interrupt(&context, now: now)
         case .netcatUDP(var tool): return tool.interrupt(&context, now: now)
         case .nslookup(var tool): return tool.interrupt(&context, now: now)
+        case .ramp(var tool): return tool.interrupt(&context, now: now)
         case .sleep(var tool): return tool.interrupt(&context, now: now)
         case .none: return ExitStatus.interrupted
         }
+    }
+
+    /// Only a ramp measures what passes outside.
+    mutating func wasAway(_ time: Interval) {
+        guard case .ramp(var tool) = self else { return }
+        tool.wasAway(time)
+        self = .ramp(tool)
     }
 }
 
@@ -144,6 +156,13 @@ enum Toolbox {
             "ping", "ping [-c COUNT] [-i SECONDS] [-W SECONDS] [-s BYTES] [-t TTL] [-q] HOST", "send echo requests"
         ) { (arguments) throws(UsageError) in
             .ping(Ping(try PingOptions(arguments)))
+        },
+        .machine(
+            "ramp",
+            "ramp send|check [-n BYTES] [-t SECONDS] HOST PORT [RATE]\n       ramp send|check -l [...] PORT [RATE]",
+            "send a counting stream, or check one, byte by byte; report the longest gap"
+        ) { (arguments) throws(UsageError) in
+            .ramp(Ramp(try RampOptions(arguments)))
         },
         .machine("sleep", "sleep SECONDS...", "wait; fractions are accepted") { (arguments) throws(UsageError) in
             .sleep(try Sleep(arguments))
