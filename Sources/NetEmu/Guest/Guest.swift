@@ -30,10 +30,15 @@ protocol Guest: AnyObject {
     /// The program ends: connections are closed, and reset where that takes longer than `patience` nanoseconds;
     /// `done` when everything has been said, a little later at the latest. Once.
     func end(within patience: UInt64, done: @escaping () -> Void)
+    /// Says on its networks where it is, in several rounds, by these cards or by all; what is under way with the same id
+    /// is over.
+    func announce(_ parameters: AnnounceSchedule.Parameters, id: String, by devices: [any CardDevice]?)
 }
 
 extension Guest {
     func begin() {}
+    /// Nobody is there who could say anything.
+    func announce(_ parameters: AnnounceSchedule.Parameters, id: String, by devices: [any CardDevice]?) {}
 }
 
 /// A guest that can go on in another process. Guest memory moves by itself, its cards by `NetworkCard`.
@@ -45,8 +50,6 @@ protocol MovingGuest: Guest {
     /// Takes up what `save` of another one gave. It has as many cards, which were restored before, and never ran. It stands
     /// still afterwards; only `resume` lets it run.
     func restore(_ state: [UInt8]) throws(EmulationError)
-    /// Tells the network where it is now, once: whoever forwards frames learns it.
-    func announce()
 }
 
 /// What a guest tells of itself.

@@ -32,5 +32,4 @@ private final class NoGuest: MovingGuest {
     func restore(_ state: [UInt8]) throws(EmulationError) {
         guard state.isEmpty else { throw EmulationError(text: "the state of nobody has \(state.count) bytes") }
     }
-    func announce() {}
 }

@@ -14,6 +14,4 @@ extension NodeGuest: MovingGuest {
         }
         took(node.script)
     }
-
-    func announce() {}
 }

@@ -190,6 +190,17 @@ final class NodeGuest: Guest {
         wantTurn()
     }
 
+    // MARK: announcing
+
+    private lazy var announcer = Announcer(on: reactor) { [weak self] in self?.node.announce(on: $0) }
+
+    func announce(_ parameters: AnnounceSchedule.Parameters, id: String, by devices: [any CardDevice]?) {
+        let names = devices.map { devices in
+            Set(cards.filter { entry in devices.contains { $0 === entry.card } }.map(\.name))
+        }
+        announcer.begin(parameters, id: id, cards: names)
+    }
+
     // MARK: the end
 
     /// How long frames with the last RSTs may take to reach the back-end.

@@ -105,9 +105,14 @@ final class MigrationControl {
         incoming = move
         move.startsGuest = startsGuest
         move.onNoConnection = { cannot($0.sentence) }
-        move.onArrival = { [weak self] in self?.onArrival?() }
+        move.onArrival = { [weak self] in self?.guestIsHere() }
         move.onEnd = { [weak self] in self?.arrived($0) }
         move.start()
+    }
+
+    private func guestIsHere() {
+        onArrival?()
+        site.guest.announce(settings.announcement, id: "", by: nil)
     }
 
     private func arrived(_ end: IncomingMigration.End) {

@@ -1,6 +1,7 @@
 // QEMU's parameters and capabilities of a migration, as far as they mean something here: by name, for the monitor.
 
 import Bytes
+import GuestNode
 import Migration
 
 /// What may be set before a move.
@@ -11,6 +12,15 @@ struct MigrationSettings: Equatable {
     var announceMax: UInt64 = 550
     var announceRounds: UInt64 = 5
     var announceStep: UInt64 = 100
+    /// The rounds in which a guest says where it is.
+    var announcement: AnnounceSchedule.Parameters {
+        var rounds = AnnounceSchedule.Parameters()
+        rounds.initial = .milliseconds(Int64(clamping: announceInitial))
+        rounds.longest = .milliseconds(Int64(clamping: announceMax))
+        rounds.rounds = Int(clamping: announceRounds)
+        rounds.step = .milliseconds(Int64(clamping: announceStep))
+        return rounds
+    }
     /// A guest whose connections are known not to move does not either.
     var requiresConnections = false
 }

@@ -194,7 +194,10 @@ final class ScriptedGuest: MovingGuest {
         if let refusal { throw EmulationError(text: refusal) }
         taken = state
     }
-    func announce() { log.append("announce") }
+    func announce(_ parameters: AnnounceSchedule.Parameters, id: String, by devices: [any CardDevice]?) {
+        let names = devices.map { $0.map { ($0 as? ScriptedCard)?.name ?? "?" } }
+        log.append("announce \(parameters.rounds) '\(id)' by \(names?.joined(separator: "+") ?? "all")")
+    }
     func end(within patience: UInt64, done: @escaping () -> Void) { answer("end", done) }
 
     func catchUp() {
