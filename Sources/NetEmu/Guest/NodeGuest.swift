@@ -24,6 +24,7 @@ final class NodeGuest: Guest {
     private var hasTask: Bool
     private var isResetting = false
     private var scriptFile: ScriptFile?
+    private let movedFiles: Result<Folder, SystemError>?
     private var hasBooted = false
     private var lastTurn: UInt64 = 0
     /// Called when the node that leaves is silent.
@@ -36,17 +37,21 @@ final class NodeGuest: Guest {
         self.plan = plan
         self.site = site
         hasTask = plan.hasTask
-        node = Self.makeNode(plan, site.memory)
+        movedFiles = plan.movedFiles.map { path in Result { () throws(SystemError) in try Folder(path) } }
+        node = Self.makeNode(plan, site.memory, movedFiles)
         follow(node)
     }
 
     var console: (any GuestConsole)? { node.console }
     var output: (any GuestOutput)? { node.script }
 
-    private static func makeNode(_ plan: NodeGuestKind, _ memory: GuestMemory) -> Node {
+    private static func makeNode(
+        _ plan: NodeGuestKind, _ memory: GuestMemory, _ movedFiles: Result<Folder, SystemError>?
+    ) -> Node {
         Node(
             NodeConfiguration(
-                heap: GuestHeap(memory: memory), hostname: plan.hostname, files: HostFiles(), randomness: .system))
+                heap: GuestHeap(memory: memory), hostname: plan.hostname,
+                files: HostFiles(movedFiles: try? movedFiles?.get()), randomness: .system))
     }
 
     private func follow(_ node: Node) {
@@ -140,6 +145,9 @@ final class NodeGuest: Guest {
     // MARK: time
 
     func begin() {
+        if case .failure(let error)? = movedFiles {
+            onEvent?(.failed(EmulationError(location: "-guest node,moved-files=\(error.subject)", text: error.reason)))
+        }
         guard let patience = plan.timeout else { return }
         timeout.set(reactor.nowNanoseconds &+ UInt64(clamping: patience.nanoseconds))
     }
@@ -173,7 +181,7 @@ final class NodeGuest: Guest {
         guard isResetting, leaving.isEmpty else { return }
         isResetting = false
         node.onWork = nil
-        node = Self.makeNode(plan, site.memory)
+        node = Self.makeNode(plan, site.memory, movedFiles)
         follow(node)
         cards = []
         for (card, name) in afterReset {

@@ -14,9 +14,12 @@ struct NodeGuestKind: GuestKind, Equatable {
     var limits = ScriptLimits()
     /// The script's, all that it waits for included.
     var timeout: Interval?
+    /// The folder of files that tools of a node from elsewhere have open.
+    var movedFiles: String?
 
     static let name = "node"
-    static let usage = "node[,run=SCRIPT|,script=FILE][,wait=SECONDS][,timeout=SECONDS][,hostname=NAME]"
+    static let usage =
+        "node[,run=SCRIPT|,script=FILE][,wait=SECONDS][,timeout=SECONDS][,hostname=NAME][,moved-files=DIR]"
     static let taskKeys = ["run", "script"]
     /// The status of a script that has had its time, also of one that never started.
     static let timedOut: Int32 = 124
@@ -28,6 +31,7 @@ struct NodeGuestKind: GuestKind, Equatable {
             KeyRow("wait", .integer, "wait so many seconds for an address; without one the status is 123"),
             KeyRow("timeout", .integer, "end netemu after so many seconds, with status 124"),
             KeyRow("hostname", .string, "the node's name (default: node)"),
+            KeyRow("moved-files", .path, "the folder of files that tools of a migrated node have open"),
         ])
 
     init(script: Script? = nil, hostname: String = "node") {
@@ -42,6 +46,7 @@ struct NodeGuestKind: GuestKind, Equatable {
         case (nil, .some(let path)): script = .file(path)
         case (nil, nil): break
         }
+        movedFiles = values.path("moved-files")
         try readLimits(values)
         if let name = values.string("hostname") {
             guard Self.isHostname(name) else {

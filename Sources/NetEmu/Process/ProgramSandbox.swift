@@ -53,7 +53,7 @@ public enum ProgramSandbox {
     /// Captures, the node's files, sockets with names, the resolver's files.
     private static let files = [
         "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2",
-        "open", "openat", "close", "close_range", "dup", "dup2", "dup3", "lseek", "ftruncate", "fallocate",
+        "open", "openat", "openat2", "close", "close_range", "dup", "dup2", "dup3", "lseek", "ftruncate", "fallocate",
         "fsync", "fdatasync", "flock", "stat", "lstat", "fstat", "newfstatat", "statx", "statfs", "fstatfs", "access",
         "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "unlink", "unlinkat", "rmdir",
         "pipe", "pipe2", "umask",
