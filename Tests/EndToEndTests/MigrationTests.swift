@@ -70,4 +70,71 @@ struct MigrationTests {
             try quit(here)
         }
     }
+
+    @Test("a snapshot in a file, or through a program, goes on as often as one likes", arguments: ["file", "exec"])
+    func snapshot(way: String) throws {
+        try withGround(as: .mapped) { ground in
+            let file = ground.directory.path + "/snapshot"
+            let (out, back) =
+                way == "file" ? ("file:\(file)", "file:\(file)") : ("exec:cat>\(file)", "exec:cat \(file)")
+            let first = try ground.session(words: ["-nic", "none"])
+            first.console.write("echo one; sleep 3; echo wo''ke=$?\n")
+            _ = try first.console.wait(for: "\none\n")
+            #expect(try lines(first, "migrate \"\(out)\"", seconds: 30) == [], "\(first.child.transcript)")
+            #expect(try lines(first, "info status") == ["VM status: paused (postmigrate)"])
+            try quit(first)
+            for _ in 0..<2 {
+                let next = try ground.session(words: ["-nic", "none", "-incoming", back])
+                _ = try next.console.wait(for: "woke=0", seconds: 20)
+                try quit(next)
+            }
+            #expect(eventually { ground.leftovers == [] })
+        }
+    }
+
+    @Test("a script moves with its task: what it prints and its status are the other netemu's")
+    func script() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path + "/m"
+            let task = ["-nic", "none", "-guest", "node,run=echo begun; sleep 2; echo done; false"]
+            let first = try ground.start(task + ["-monitor", "stdio"], input: .pipe)
+            try first.wait(for: "begun")
+            let next = try ground.start(task + ["-incoming", "unix:\(path)"])
+            #expect(eventually { access(path, F_OK) == 0 })
+            first.write("migrate unix:\(path)\n")
+            #expect(try next.wait(seconds: 20) == .exited(1), "\(next.transcript)")
+            #expect(next.output == "done\n", "\(next.transcript)")
+            first.write("info status\nquit\n")
+            #expect(try first.wait(seconds: 20) == .exited(0), "\(first.transcript)")
+            #expect(!first.output.contains("done") && first.output.contains("paused (postmigrate)"))
+        }
+    }
+
+    @Test("a destination that is killed at any moment, or stopped, leaves the guest here, or has it alone")
+    func killed() throws {
+        try withGround(as: .mapped) { ground in
+            let first = try ground.session(words: ["-nic", "none"])
+            for round in 0..<15 {
+                let path = "\(ground.directory.path)/k\(round)"
+                let next = try ground.start(
+                    ["-nic", "none", "-incoming", "unix:\(path)", "-monitor", "stdio"], input: .pipe)
+                #expect(eventually { access(path, F_OK) == 0 })
+                #expect(try lines(first, "migrate -d unix:\(path)") == [])
+                usleep(UInt32(round * round * 150))
+                kill(next.pid, SIGKILL)
+                _ = try next.wait(seconds: 20)
+                #expect(
+                    try eventually {
+                        let status = try lines(first, "info migrate").first ?? ""
+                        return ["failed", "completed"].contains { status.contains($0) }
+                    })
+                if try lines(first, "info status") == ["VM status: running"] { continue }
+                // It had been handed over, or nobody knows: the one that had it is dead for certain.
+                #expect(try lines(first, "info status") == ["VM status: paused (postmigrate)"])
+                #expect(try lines(first, "cont") == [])
+            }
+            #expect(try first.run("echo alive").output.contains("alive"))
+            try quit(first)
+        }
+    }
 }

@@ -4,8 +4,8 @@ import Migration
 
 extension OptionRow {
     static let incoming = OptionRow(
-        "incoming", "URI", "the guest comes from another netemu, by tcp:HOST:PORT, unix:PATH, fd:N, file:PATH or defer",
-        phase: .run, reads: .word(["tcp:", "unix:", "fd:", "file:", "defer"])
+        "incoming", "tcp:HOST:PORT|unix:PATH|fd:N|exec:COMMAND|file:PATH|defer", "the guest comes from another netemu",
+        phase: .run, reads: .word(["tcp:", "unix:", "fd:", "exec:", "file:", "defer"])
     ) { builder, parsed throws(OptionError) in
         do throws(MigrationURIError) {
             builder.configuration.incoming = IncomingPlan(

@@ -94,7 +94,7 @@ final class OutgoingMigration {
     private func prepare() {
         let losses =
             site.network.stayingBehind.map {
-                "\($0): its connections stay behind: a back-end on frames cannot hand them over"
+                "\($0): the connections that it has stay behind"
             } + moves.expectedLosses
         guard losses.isEmpty || !settings.requiresConnections else {
             let text = "x-require-connections is on, and connections would be lost: \(losses.joined(separator: "; "))"

@@ -2,6 +2,7 @@
 // minder starts nothing else, also when the monitor asks for one later.
 
 import Linux
+import Migration
 
 /// The minder, and the programs that it will start.
 final class NetdevPrograms {
@@ -19,6 +20,7 @@ final class NetdevPrograms {
             }
         }
         if !configuration.monitors.isEmpty { found += NetdevKinds.all.flatMap { $0.programsOfMonitor } }
+        if configuration.mayRunCommands { found.append(.shell) }
         do throws(SpawnError) {
             minder = found.isEmpty ? nil : try Minder.start(found)
         } catch { throw EmulationError(text: "cannot prepare to start programs: \(error)") }
@@ -31,5 +33,22 @@ final class NetdevPrograms {
     func nextNumber() -> Int {
         defer { started += 1 }
         return started
+    }
+}
+
+extension MindedProgram {
+    /// The shell of `exec:`, which is started as `sh -c COMMAND` and not otherwise.
+    static let shell = MindedProgram(path: "/bin/sh") { arguments in
+        arguments.count == 2 && arguments[0] == "-c" ? nil : "a command is started as sh -c COMMAND"
+    }
+}
+
+extension Configuration {
+    /// A guest may come or go through a program that the user names. Whoever denies netemu to start programs does not want
+    /// that.
+    fileprivate var mayRunCommands: Bool {
+        guard process.sandbox?.allowsSpawn != false else { return false }
+        if case .command = incoming?.uri { return true }
+        return !monitors.isEmpty
     }
 }

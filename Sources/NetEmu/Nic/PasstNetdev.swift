@@ -96,6 +96,9 @@ final class PasstNetdev: Netdev {
         return false
     }
 
+    /// Over a socket passt has no way to hand its connections over.
+    var keepsConnections: Bool { if case .frames = traffic { true } else { false } }
+
     private var mode: String { if case .rings = traffic { "vhost-user" } else { "stream" } }
 
     var isGone: Bool { state == .gone }

@@ -52,8 +52,9 @@ final class Emulation {
         (self.doors, self.reactor) = (doors, reactor)
         migration = MigrationControl(
             MoveSite(
-                reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run, spawner: nil,
-                voice: doors.voice), life, expecting: configuration.incoming, isStopped: configuration.isStopped)
+                reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run,
+                spawner: doors.programs.minder, voice: doors.voice), life, expecting: configuration.incoming,
+            isStopped: configuration.isStopped)
         machine.migration = migration
         migration.onArrival = { [unowned self] in guestArrived() }
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
