@@ -110,6 +110,26 @@ struct MigrationTests {
         }
     }
 
+    @Test("a guest that never ran (-S) begins its script there")
+    func unborn() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path + "/m"
+            let task = ["-nic", "none", "-guest", "node,run=echo born", "-monitor"]
+            let first = try ground.start(task + ["stdio", "-S"], input: .pipe)
+            try first.wait(for: "(netemu) ")
+            let next = try ground.start(
+                task + ["unix:\(path).monitor,server=on,wait=off", "-incoming", "unix:\(path)"])
+            #expect(eventually { access(path, F_OK) == 0 })
+            first.write("migrate unix:\(path)\n")
+            let monitor = try UnixClient(path: "\(path).monitor")
+            #expect(
+                try eventually { try monitor.ask("info status", until: "\n(netemu) ").contains("VM status: paused\n") })
+            monitor.write("cont\n")
+            #expect(try next.wait(seconds: 20) == .exited(0), "\(next.transcript)")
+            #expect(next.output == "born\n" && !first.output.contains("born"))
+        }
+    }
+
     @Test("a destination that is killed at any moment, or stopped, leaves the guest here, or has it alone")
     func killed() throws {
         try withGround(as: .mapped) { ground in

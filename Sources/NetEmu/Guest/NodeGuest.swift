@@ -134,11 +134,14 @@ final class NodeGuest: Guest {
         node.run(script: text, limits: plan.limits).isOnTerminal = site.isTaskOnTerminal
     }
 
-    /// The node is one that moved here: its script runs already, and this one's does not.
-    func took(_ script: Session?) {
-        hasBooted = true
-        hasTask = script != nil
-        script?.isOnTerminal = site.isTaskOnTerminal
+    /// A script runs, or there is none to run; false while its text is read.
+    var hasBegunScript: Bool { hasBooted && (plan.script == nil || node.script != nil) }
+
+    /// The node is one that moved here. Where it had booted, its script is the one that came along.
+    func took(hasBooted: Bool) {
+        self.hasBooted = hasBooted
+        if hasBooted { hasTask = node.script != nil }
+        node.script?.isOnTerminal = site.isTaskOnTerminal
         onEvent?(.consoleChanged)
     }
 

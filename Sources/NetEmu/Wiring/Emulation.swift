@@ -26,6 +26,7 @@ final class Emulation {
     private let monitors: MonitorTable
     private let migration: MigrationControl
     private let doors: Doors
+    private let hasTask: Bool
     private let reactor: Reactor
     private var task: TaskOutput?
 
@@ -49,7 +50,7 @@ final class Emulation {
             chardevs: chardevs, run: run, life: life)
         monitors = MonitorTable(of: machine, on: reactor)
         machine.monitors = monitors
-        (self.doors, self.reactor) = (doors, reactor)
+        (self.doors, self.reactor, hasTask) = (doors, reactor, configuration.guest.hasTask)
         migration = MigrationControl(
             MoveSite(
                 reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run,
@@ -58,7 +59,7 @@ final class Emulation {
         machine.migration = migration
         migration.onArrival = { [unowned self] in guestArrived() }
         network.onEvent = { [unowned life] in life.netdevSaid($1) }
-        if configuration.guest.hasTask, configuration.incoming == nil { makeTask() }
+        if hasTask, configuration.incoming == nil { makeTask() }
         do throws(EmulationError) { try fill(configuration, doors, on: reactor) } catch {
             memory.close()
             throw error
@@ -74,9 +75,9 @@ final class Emulation {
         for plan in configuration.filters { try network.add(plan) }
     }
 
-    /// Its task came with it.
+    /// Its task came with it, or is still to be begun.
     private func guestArrived() {
-        if guest.output != nil { makeTask() }
+        if hasTask || guest.output != nil { makeTask() }
         guestSaid(.output)
     }
 
