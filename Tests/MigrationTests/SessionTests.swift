@@ -162,6 +162,15 @@ struct SessionTests {
         #expect("\(MigrationFailure.late(.exit, .seconds(1)))" == "the command did not end within 1000 ms")
     }
 
+    @Test("a program that keeps its output open and says nothing gets a snapshot when it has had its time")
+    func silentProgram() throws {
+        let party = try Party()
+        party.answersWithin = .either(within: .milliseconds(100))
+        try party.open("exec:cat >/dev/null", isIncoming: false)
+        try party.run { party.outcome != nil }
+        #expect(party.outcome == .completed(report: []))
+    }
+
     @Test("without a spawner exec: is refused in words; a closed port is a failure")
     func refused() throws {
         let party = try Party()

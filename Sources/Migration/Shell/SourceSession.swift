@@ -60,8 +60,10 @@ public final class SourceSession {
         // Who was stopped for a while looks first at what came meanwhile.
         read()
         write()
+        let phase = source.phase
         source.advance(to: now)
-        if source.isOver { write() }
+        // Who waited in vain for an answer sends a snapshot, or says that it is over.
+        if source.phase != phase { write() }
         if source.isOver { loop.close(isAllSaid: source.output(now: now).isEmpty) }
         setAlarm()
         releaseWithheld()

@@ -1,7 +1,6 @@
 // The connection of a move is cut after so many bytes, in either direction: never do both guests run, and who has the
 // guest goes on.
 
-import CLinux
 import Glibc
 import Linux
 import TestSupport
@@ -26,13 +25,13 @@ private final class Cutter {
     }
 
     func pump() {
-        if ends.isEmpty, !isCut { accept() }
+        if ends.isEmpty, !isCut { join() }
         guard ends.count == 2 else { return }
         for way in 0..<2 where !isCut { hand(way) }
     }
 
-    private func accept() {
-        let raw = accept4(listener.raw, nil, nil, CInt(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+    private func join() {
+        let raw = accept(listener.raw, nil, nil)
         guard raw >= 0 else { return }
         let source = SharedDescriptor(FileDescriptor(owning: raw))
         guard let other = try? UnixSocket.connect(to: target) else { return }
