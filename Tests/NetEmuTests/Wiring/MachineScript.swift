@@ -50,7 +50,7 @@ final class MachineScript {
         network = Network(
             Network.Site(
                 reactor: reactor, chardevs: chardevs, programs: NetdevPrograms(), guest: guest, voice: said.voice,
-                kinds: [ScriptedKind.self]))
+                kinds: [ScriptedKind.self, ScriptedMoverKind.self]))
         run = RunControl(guest, network)
         let parts = LifeCycle.Parts(
             guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)
