@@ -2,6 +2,7 @@
 
 import Link
 import Linux
+import TestSupport
 
 @testable import NetEmu
 
