@@ -20,6 +20,8 @@ final class NodeGuest: Guest {
     private var isTurning = false
     private var isWanted = false
     private var isRunning = false
+    /// When it was written down, for one that moved here and did not run yet.
+    var leftAt: UInt64?
     /// Its script, or its console, decides when netemu ends: the command line's, or one that moved here.
     private var hasTask: Bool
     private var isResetting = false
@@ -95,6 +97,7 @@ final class NodeGuest: Guest {
     func resume() {
         guard !isRunning else { return }
         isRunning = true
+        tellAbsence()
         if !hasBooted { boot() }
         letGo()
         wantTurn()
