@@ -96,6 +96,11 @@ int ne_unlock_range(int fd, int64_t start, int64_t length) {
     return fcntl(fd, F_OFD_SETLK, &range) < 0 ? -errno : 0;
 }
 
+int ne_is_locked(int fd) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+}
+
 int ne_fallocate(int fd, int64_t start, int64_t length) {
     int code;
     do code = fallocate(fd, 0, start, length);

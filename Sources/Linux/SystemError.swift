@@ -23,7 +23,10 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// The kernel's words for `code`, such as "No such file or directory".
-    public var reason: String { String(cString: strerror(code)) }
+    public var reason: String { Self.reason(code) }
+
+    /// The kernel's words for a value of errno.
+    public static func reason(_ code: CInt) -> String { String(cString: strerror(code)) }
 
     public var description: String { subject.isEmpty ? "\(call): \(reason)" : "\(call) \(subject): \(reason)" }
 }

@@ -73,6 +73,24 @@ struct ProcessTests {
         }
     }
 
+    @Test("a daemon that is killed before it is ready: the command that started it says so")
+    func killedDaemon() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path
+            let parent = try ground.start([
+                "-nic", "passt,path={passt}", "-daemonize", "-pidfile", "\(path)/pid", "-chardev",
+                "socket,id=c0,path=\(path)/m,server=on", "-mon", "c0",
+            ])
+            #expect(eventually { !text(path + "/pid").isEmpty && ground.directory.entries.contains("m") })
+            let pid = try #require(pid_t(text(path + "/pid").dropLast()))
+            kill(pid, SIGKILL)
+            #expect(try parent.wait(seconds: 10) == .exited(1))
+            #expect(
+                parent.errors.hasSuffix("netemu: signal 9 ended the daemon before it was ready\n"), "\(parent.errors)")
+            #expect(eventually { ground.leftovers == [] })
+        }
+    }
+
     @Test("whatever ends a process ends netemu in order; QEMU's own signals it lives on with")
     func signals() throws {
         try withGround(as: .mapped) { ground in

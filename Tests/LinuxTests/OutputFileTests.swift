@@ -81,6 +81,34 @@ struct OutputFileTests {
         }
     }
 
+    @Test("what somebody has locked is refused, and keeps what is in it: the memory of a guest")
+    func locked() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            let memory = try MemoryFile(.path(path), size: 1 << 20).open().memory
+            #expect(symlink("ram", directory.path + "/link") == 0)
+            for name in ["ram", "link"] {
+                #expect(code("\(directory.path)/\(name)") == EBUSY)
+                #expect(throws: SystemError(call: "open", code: EBUSY, subject: "\(directory.path)/\(name)")) {
+                    _ = try self.open("\(directory.path)/\(name)", empties: true)
+                }
+            }
+            var status = stat()
+            #expect(stat(path, &status) == 0 && status.st_size == 1 << 20)
+            withExtendedLifetime(memory) {}
+        }
+    }
+
+    @Test("when the lock is gone a file is like any other")
+    func unlocked() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.path + "/ram"
+            _ = try MemoryFile(.path(path), size: 1 << 20).open()
+            _ = try open(path, empties: true)
+            #expect(try SmallFile.read(path) == [])
+        }
+    }
+
     @Test("a FIFO without a reader is an error, not a wait")
     func fifo() throws {
         try withTemporaryDirectory { directory in

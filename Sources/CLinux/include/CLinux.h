@@ -91,6 +91,7 @@ void ne_unguard_memory(int slot);
 /// Length 0 is all from `start` on. A lock that is ours there already becomes as asked.
 int ne_lock_range(int fd, int is_exclusive, int64_t start, int64_t length);
 int ne_unlock_range(int fd, int64_t start, int64_t length);
+int ne_is_locked(int fd);                            // 1: somebody else holds a lock on a part of it; 0
 int ne_fallocate(int fd, int64_t start, int64_t length);
 int ne_populate(void *base, size_t size);            // makes every page now, with what it holds
 int64_t ne_page_size(int fd);                        // of a mapping of this file: that of hugetlbfs may be large

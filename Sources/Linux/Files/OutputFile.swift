@@ -1,7 +1,8 @@
 // Opening a file to write where somebody else may have put something first. In a directory that others can write too,
 // a symbolic link is followed only when it is ours or the directory's owner's, and what lies there already is written
 // only when it is: the rules of fs.protected_symlinks and fs.protected_regular (proc_sys_fs(5)), whatever the kernel is
-// set to, and without its need for a sticky bit. Nothing waits: a FIFO without a reader is ENXIO.
+// set to, and without its need for a sticky bit. Nothing waits: a FIFO without a reader is ENXIO. What somebody has
+// locked is not written blindly: it is guest memory, or another program's own.
 
 import CLinux
 import Glibc
@@ -17,12 +18,16 @@ public enum OutputFile {
     ///   - flags: O_WRONLY or O_RDWR, with O_APPEND or without.
     ///   - mode: of a file that is made.
     ///   - empties: what a regular file held is gone; one that is refused keeps it.
-    /// - Throws: EACCES about `path` for a link or a file that is not to be trusted.
+    /// - Throws: EACCES about `path` for a link or a file that is not to be trusted; EBUSY for a file that is locked, where
+    ///   it is opened with O_WRONLY. Whoever asks for O_RDWR looks at locks himself.
     public static func open(
         _ path: String, _ flags: CInt, mode: mode_t, empties: Bool = false
     ) throws(SystemError) -> FileDescriptor {
         do throws(SystemError) {
             let file = try openFollowing(path.systemBytes, flags | O_CREAT | O_NONBLOCK | O_NOCTTY, mode)
+            if flags & O_ACCMODE == O_WRONLY, ne_is_locked(file.raw) == 1 {
+                throw SystemError(call: "open", code: EBUSY)
+            }
             var status = stat()
             if empties, fstat(file.raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG, ftruncate(file.raw, 0) != 0 {
                 throw SystemError(call: "ftruncate", code: errno)

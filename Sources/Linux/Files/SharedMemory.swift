@@ -90,6 +90,12 @@ public final class SharedMemory: @unchecked Sendable {
         try losses?.watch(on: reactor, handler)
     }
 
+    /// Its file still reaches to its end.
+    public var isWhole: Bool {
+        var status = stat()
+        return fstat(descriptor.raw, &status) != 0 || status.st_size >= offset + size
+    }
+
     deinit {
         losses?.end()
         munmap(base, size)

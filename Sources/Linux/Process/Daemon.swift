@@ -15,7 +15,9 @@ public final class Daemon {
 
     /// Forks; call while there is one thread. Returns in the child, in a session of its own. The parent waits, and ends
     /// with status 0 when the child calls `ready`, with `failureStatus` when it ends before that.
-    public static func detach(failureStatus: CInt) throws(SystemError) -> Daemon {
+    /// - Parameter killed: called in the parent with the signal that ended the child before it was ready: one that ends by
+    ///   itself has said why.
+    public static func detach(failureStatus: CInt, killed: (CInt) -> Void) throws(SystemError) -> Daemon {
         var ends: [CInt] = [-1, -1]
         _ = try check(ne_pipe(&ends), "pipe2")
         let pid = try check(ne_fork(), "fork")
@@ -24,11 +26,23 @@ public final class Daemon {
             var byte: UInt8 = 0
             var count: Int
             repeat { count = read(ends[0], &byte, 1) } while count < 0 && errno == EINTR
-            _exit(count == 1 ? 0 : failureStatus)
+            if count == 1 { _exit(0) }
+            if let signal = endingSignal(of: pid) { killed(signal) }
+            _exit(failureStatus)
         }
         close(ends[0])
         setsid()
         return Daemon(FileDescriptor(owning: ends[1]))
+    }
+
+    /// Waits for the end of a child; nil when it ended by itself.
+    private static func endingSignal(of pid: pid_t) -> CInt? {
+        var status: CInt = 0
+        var found: pid_t
+        repeat { found = waitpid(pid, &status, 0) } while found < 0 && errno == EINTR
+        // WIFSIGNALED, WTERMSIG.
+        let signal = status & 0x7f
+        return found == pid && signal != 0 ? signal : nil
     }
 
     deinit { stopWatching() }

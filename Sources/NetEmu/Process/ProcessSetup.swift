@@ -19,11 +19,16 @@ final class ProcessSetup {
     init(_ plan: ProcessPlan, failureStatus: Int32) throws(EmulationError) {
         self.plan = plan
         do throws(SystemError) {
-            if plan.isDaemon { daemon = try Daemon.detach(failureStatus: failureStatus) }
+            if plan.isDaemon { daemon = try Daemon.detach(failureStatus: failureStatus, killed: Self.tellDeath) }
         } catch { throw EmulationError(text: "cannot become a daemon: \(error)") }
         do throws(SystemError) { signals = try ProgramSignals() } catch { throw EmulationError(text: "\(error)") }
         try openFiles()
         try becomeUser()
+    }
+
+    /// The last word about a daemon that had no time for one.
+    private static func tellDeath(by signal: CInt) {
+        StandardStream.error.say("signal \(signal) ended the daemon before it was ready")
     }
 
     private func openFiles() throws(EmulationError) {
