@@ -4,14 +4,16 @@
 import Bytes
 
 extension Resolver {
-    /// The next server, or the next round; after the last the query has failed.
+    /// The next server, or the next round; after the last the query has failed. One that cannot answer is awaited no more.
     mutating func failOver(_ id: QueryID, _ refusal: ResolveError?, now: Instant) {
         guard var query = queries[id] else { return }
         query.refusal = refusal ?? query.refusal
+        let server = query.server
+        if refusal != nil { query.asked.removeAll { $0.server == server } }
         let isLast = query.isLastAttempt
         query.attempt += 1
-        // Servers that refuse will refuse again: one round is enough when all of them did.
-        let areAllRefusing = refusal != nil && query.attempt % query.servers.count == 0
+        // Servers that refuse will refuse again: one round is enough when all of them did. One that is slow may still answer.
+        let areAllRefusing = refusal != nil && query.asked.isEmpty && query.attempt >= query.servers.count
         queries[id] = query
         if isLast || areAllRefusing {
             finish(id, .failure(query.refusal ?? .timedOut(query.text)))

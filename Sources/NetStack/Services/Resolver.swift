@@ -49,7 +49,7 @@ struct Resolver {
         var servers: [IPAddress]
         /// Count of transmissions: server and round follow from it.
         var attempt = 0
-        /// What was asked for the target, the last one last: a late answer is an answer, too.
+        /// What was asked for the target and can still be answered, the last one last: a late answer is an answer, too.
         var asked: [Asked] = []
         /// The answer is awaited in a TCP connection, too, which was asked under this identifier.
         var stream: UInt16?
@@ -134,7 +134,7 @@ struct Resolver {
             query.asked.contains(Asked(server: source.address, id: message.id))
         else { return }
         if query.isStreaming { guard message.responseCode == 0, message.leadsToAddress(query.target) else { return } }
-        // Whoever was asked before may still answer; that he cannot is no news any more.
+        // Whoever was asked before may still answer; that he cannot sends nobody on.
         let isLast = query.asked.last == Asked(server: source.address, id: message.id)
         take(message, id, from: source.address, isLast: isLast, now: now)
     }
@@ -162,7 +162,8 @@ struct Resolver {
         case 0 where message.isTruncated: askByStream(id, server, now: now)
         case 0: answer(id, message, from: server, now: now)
         case 3: nextCandidate(id, now: now)
-        case let code: if isLast { failOver(id, .refused(code: code, server: server), now: now) }
+        case let code where isLast: failOver(id, .refused(code: code, server: server), now: now)
+        default: queries[id]?.asked.removeAll { $0.server == server }
         }
     }
 

@@ -61,10 +61,46 @@ private func name(_ text: String) throws -> DNSName { try #require(DNSName(text)
         script.resolver.pathFailed(port: port, to: Endpoint(server1, 53), now: script.now)
         script.collect()
         #expect(script.asked.last?.server == server2)
+        // Anybody can say that a server is unreachable: it is asked once more.
         script.answer([], code: 5)
-        #expect(throws: ResolveError.refused(code: 5, server: server2)) {
+        #expect(script.asked.last?.server == server1 && script.take(id) == nil)
+        script.answer([], code: 2)
+        #expect(throws: ResolveError.refused(code: 2, server: server1)) {
             try script.take(id)?.get()
         }
+    }
+
+    @Test("one that refuses does not end the query while another is only slow; when that one refuses, too, it is over")
+    func slowAndRefusing() throws {
+        let script = ResolverScript()
+        var id = script.start("a.b")
+        try script.wait()
+        script.answer([], code: 5)
+        #expect(script.take(id) == nil)
+        #expect(script.asked.map(\.server) == [server1, server2, server1])
+        script.answer([DNSRecord(try name("a.b"), timeToLive: 1, .address(wireB))])
+        #expect(try script.take(id)?.get().server == server1)
+        // The slow one's refusal comes late, and counts.
+        id = script.start("a.b")
+        let slow = try #require(script.asked.last)
+        try script.wait()
+        script.deliver(
+            DNSMessage(answering: slow.message, [], responseCode: 2), from: Endpoint(server1, 53), port: slow.port)
+        #expect(script.take(id) == nil)
+        script.answer([], code: 5)
+        #expect(throws: ResolveError.refused(code: 5, server: server2)) { try script.take(id)?.get() }
+        // Three of them, of which one never says a word: three rounds, and what was said is told.
+        script.asked = []
+        let third = IPAddress(10, 0, 0, 55)
+        id = script.start("a.b", servers: [server1, server2, third])
+        for _ in 0..<3 {
+            script.answer([], code: 5)
+            script.answer([], code: 2)
+            #expect(script.take(id) == nil)
+            try script.wait()
+        }
+        #expect(script.asked.count == 9)
+        #expect(throws: ResolveError.refused(code: 2, server: server2)) { try script.take(id)?.get() }
     }
 
     @Test("the search list: short names with it first, dotted ones as they are first, absolute ones never")
