@@ -148,6 +148,15 @@ struct MemoryOptionTests {
             ),
             ("-m 128M,slots=2", "slots specified but no max-size"),
             ("-m 128M,maxmem=1G,slots=-1", "unsupported amount of memory slots: 18446744073709551615"),
+            (
+                "-m 128M,maxmem=1G,slots=9223372036854775808",
+                "unsupported amount of memory slots: 9223372036854775808"
+            ),
+            (
+                "-m 128M,maxmem=1G,slots=-9223372036854775809",
+                "unsupported amount of memory slots: 9223372036854775807"
+            ),
+            ("-m 128M,slots=18446744073709551615", "slots specified but no max-size"),
             ("-m 128M,maxmem=1G -m slots=257", "unsupported amount of memory slots: 257"),
             (
                 "-m 64M,maxmem=1G -m 2G",

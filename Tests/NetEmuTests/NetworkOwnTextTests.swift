@@ -9,7 +9,12 @@ private let shortForms = "stdio, mon:stdio, none, null, unix:PATH, tcp:HOST:PORT
 
 /// On purpose not QEMU's.
 private let ownTexts: [Refusal] = [
-    // QEMU aborts: two ports on one back-end, two cards of -net on one.
+    // QEMU aborts: two ports on one back-end, two cards of -net on one, a card and a back-end on one port.
+    fault(
+        "-netdev passt,id=u -nic hubport,hubid=3,netdev=u",
+        "a hub's port has one peer: with netdev=u there is no place for the card\n"
+            + "Leave netdev= out, and add -netdev hubport,id=ID,hubid=3,netdev=u",
+        at: "-nic hubport,hubid=3,netdev=u"),
     fault(
         "-netdev passt,id=u -netdev hubport,id=x,hubid=0,netdev=u -netdev hubport,id=y,hubid=1,netdev=u",
         "netdev 'u' is in use", at: "-netdev hubport,id=y,hubid=1,netdev=u"),

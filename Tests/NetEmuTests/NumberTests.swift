@@ -64,6 +64,20 @@ struct NumberTests {
     }
 
     @Test(
+        "more than 64 bits are told as such where QEMU tells it, and what is no number is none",
+        arguments: [
+            ("18446744073709551616", true), ("-99999999999999999999", true), ("0x1ffffffffffffffff", true),
+            ("99999999999999999999x", false), ("18446744073709551616 ", false), ("x", false), ("0x", false),
+            ("-", false), ("07777777777777777777777778", false), ("077777777777777777777777777", true),
+        ])
+    func tooLarge(_ text: String, _ isTooLarge: Bool) {
+        let said =
+            isTooLarge ? "Value '\(text)' is too large for parameter 'slots'" : "Parameter 'slots' expects a number"
+        let list = "64M,slots=\(text),maxmem=1G"
+        #expect(ObstacleTests.refused(["-nic", "none", "-m", list]) == ["netemu: -m \(list): \(said)"])
+    }
+
+    @Test(
         "a number that does not fit its type, used or not",
         arguments: [
             ("{\"keep-alive-idle\":99999999999", "Parameter 'keep-alive-idle' expects uint32_t"),

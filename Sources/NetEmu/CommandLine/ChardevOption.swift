@@ -94,7 +94,7 @@ enum ChardevOption {
         if values.boolean("wait") != nil, !plan.isServer {
             throw OptionError("'wait' option is incompatible with socket in client connect mode")
         }
-        if case .descriptor = plan.address, values.integer("reconnect-ms") != nil {
+        if case .descriptor = plan.address, values.number("reconnect-ms") != nil {
             throw OptionError("'reconnect-ms' option is incompatible with 'fd' address type")
         }
         plan.reconnect = try values.reconnect(isServer: plan.isServer, "server listen mode")
@@ -130,7 +130,7 @@ enum ChardevOption {
         var name = InternetName(host: values.string("host") ?? "", port: port)
         name.ipv4 = values.boolean("ipv4")
         name.ipv6 = values.boolean("ipv6")
-        guard let last = values.integer("to") else { return name }
+        guard let last = values.number("to") else { return name }
         guard let fitting = UInt16(exactly: last) else { throw OptionError("Parameter 'to' expects uint16_t") }
         name.lastPort = fitting
         return name

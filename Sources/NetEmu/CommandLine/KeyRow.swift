@@ -6,7 +6,8 @@ public enum KeyKind: Equatable, Sendable {
     case string, path, boolean, integer, size
     /// A whole number that is not negative. QEMU refuses others with `expects a uint64 value`.
     case unsigned
-    /// A whole number as QEMU's character devices read it: others are refused with `expects a number`.
+    /// A whole number of 64 bits, with a sign or not, as QEMU's oldest lists read it: others are refused with `expects a
+    /// number`, larger ones as that.
     case number
     /// A whole number that fits into a type of C, by which QEMU calls it when it does not.
     case fitting(IntegerType)

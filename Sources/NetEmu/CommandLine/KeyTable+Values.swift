@@ -30,6 +30,12 @@ extension KeyTable {
     }
 
     private func checkNumber(_ pair: KeyValueList.Pair, _ row: KeyRow, isPlain: Bool) throws(OptionError) {
+        if isPlain, row.kind == .number {
+            if Value.magnitude(pair.value) != nil { return }
+            if Value.isTooLarge(pair.value) {
+                throw OptionError("Value '\(pair.value)' is too large for parameter '\(pair.key)'")
+            }
+        }
         let least = row.kind == .unsigned ? 0 : Int64.min
         guard let value = Value.plainInteger(pair.value), value >= least else {
             throw OptionError("Parameter '\(pair.key)' expects \(isPlain ? row.kind.wanted : "integer")")

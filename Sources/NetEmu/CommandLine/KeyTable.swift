@@ -105,6 +105,10 @@ struct CheckedValues {
     func strings(_ key: String) -> [String] { list.all(key) }
     func boolean(_ key: String) -> Bool? { list[key].flatMap { try? Value.boolean($0, key: key) } }
     func integer(_ key: String) -> Int64? { list[key].flatMap(Value.plainInteger) }
+    /// As QEMU keeps what `KeyKind.number` reads: 64 bits, a negative one wrapped.
+    func number(_ key: String) -> UInt64? {
+        list[key].flatMap(Value.magnitude).map { $0.isNegative ? 0 &- $0.value : $0.value }
+    }
     func size(_ key: String) -> UInt64? { list[key].flatMap(Value.plainSize) }
     func required(_ key: String) throws(OptionError) -> String {
         guard let value = list[key] else { throw OptionError("Parameter '\(key)' is missing") }

@@ -44,11 +44,11 @@ extension ConfigurationBuilder {
     }
 
     /// Slots of q35.
-    private static let slots: ClosedRange<Int64> = 0...256
+    private static let slots: ClosedRange<UInt64> = 0...256
 
     /// slots= and maxmem=: nothing grows, but what cannot be is told.
     private func checkGrowth(_ values: CheckedValues) throws(OptionError) {
-        let slots = values.integer("slots") ?? 0
+        let slots = values.number("slots") ?? 0
         guard let text = values.string("maxmem") else {
             guard slots == 0 else { throw OptionError(at: "", "slots specified but no max-size") }
             return
@@ -69,7 +69,7 @@ extension ConfigurationBuilder {
                     + "equal to the initial memory size (\(Self.hex(size)))")
         }
         guard Self.slots.contains(slots) else {
-            throw OptionError(at: "", "unsupported amount of memory slots: \(UInt64(bitPattern: slots))")
+            throw OptionError(at: "", "unsupported amount of memory slots: \(slots)")
         }
     }
 

@@ -7,7 +7,7 @@ extension CheckedValues {
     /// `reconnect-ms`, a client's: milliseconds between attempts to connect; 0 never does.
     /// - Parameter mode: what QEMU calls the role of a server there.
     func reconnect(isServer: Bool, _ mode: String) throws(OptionError) -> UInt32 {
-        guard let pause = integer("reconnect-ms") else { return 0 }
+        guard let pause = number("reconnect-ms") else { return 0 }
         guard !isServer else {
             throw OptionError("'reconnect-ms' option is incompatible with socket in \(mode)")
         }

@@ -21,6 +21,18 @@ extension Value {
         return (isNegative, value)
     }
 
+    /// Digits of base 0 that come to more than 64 bits, and nothing else.
+    static func isTooLarge(_ text: String) -> Bool {
+        var rest = afterSpace(text)
+        if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { rest = rest.dropFirst() }
+        guard let first = rest.first, isDigit(first), magnitude(text) == nil else { return false }
+        let (digits, radix) = based(rest)
+        return !digits.isEmpty
+            && digits.allSatisfy { byte in
+                Int(String(decoding: [byte], as: UTF8.self), radix: radix) != nil
+            }
+    }
+
     private static func based(_ digits: ArraySlice<UInt8>) -> (ArraySlice<UInt8>, Int) {
         guard digits.first == UInt8(ascii: "0"), digits.count > 1 else { return (digits, 10) }
         switch digits.dropFirst().first {

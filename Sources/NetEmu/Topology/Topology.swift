@@ -134,6 +134,11 @@ public struct Topology: Sendable {
     }
 
     private func checkPeer(_ id: ClientID, _ model: CardModel) throws(OptionError) {
+        if let client = self[id], let hub = client.hub, let other = client.peer.flatMap({ self[$0] }) {
+            throw OptionError(
+                "a hub's port has one peer: with netdev=\(other.name) there is no place for the card",
+                hints: ["Leave netdev= out, and add -netdev hubport,id=ID,hubid=\(hub),netdev=\(other.name)"])
+        }
         guard case .netdev(_, worksOnRings: true)? = self[id]?.kind, !model.isVirtio else { return }
         throw Self.needsVirtioCard
     }

@@ -149,7 +149,8 @@ class Lines:
         return ["-object", self.written("qom-type", f"memory-backend-{kind}", pairs)]
 
     def memory_size(self):
-        return ["-m", self.pick("64", "64M", "+64M", ".25G", " 32M", "64M,maxmem=1G", "64M,maxmem=16M", "64M,slots=2",
+        return ["-m", self.pick("64", "64M", "+64M", ".25G", " 32M", "64M,maxmem=1G", "64M,maxmem=16M", "64M,slots=2", "64M,slots=99999999999999999999,maxmem=1G",
+                                "64M,slots=9223372036854775808,maxmem=1G",
                                 "64M,slots=2,maxmem=1G", "size=64M", "size=", "abc", "-1", "1e2", "0x40M", "64MB", "64.0M",
                                 "16.5M", "size=64M,size=32M", "64M,bogus=1", "0x4000000")]
 
