@@ -19,6 +19,26 @@ struct NewcomerTests {
         }
     }
 
+    @Test("an empty word, a program that starts others, and a script without its option: one line says what to type")
+    func strayWords() {
+        let empty = "netemu: '': this is no option\nAn empty word: is it a variable of the shell that is empty?"
+        #expect(Self.refused("") == [empty] && Self.refused("-nic", "none", "") == [empty])
+        for (words, line) in [
+            (
+                ["sudo", "qemu-system-x86_64", "-nic", "passt", "-name", "a b"],
+                "sudo netemu -nic passt -name 'a b'"
+            ),
+            (["env", "/usr/bin/qemu-kvm", "-nic", "none"], "env netemu -nic none"),
+            (["-nic", "none", "run", "echo a, b"], "netemu -nic passt -guest node,run='echo a,, b'"),
+            (["-nic", "none", "run", "-S"], "netemu -nic passt -guest node,run='…'"),
+            (["-nic", "none", "run"], "netemu -nic passt -guest node,run='…'"),
+        ] {
+            let word = words[0].hasPrefix("-") ? "run" : words[0]
+            #expect(ObstacleTests.refused(words) == ["netemu: \(word): this is no option\nType: \(line)"])
+        }
+        #expect(Self.refused("-nic", "none", "sudo", "qemu-kvm").first?.contains("a disk image needs") == true)
+    }
+
     @Test("the program's name in front of a pasted line is left out, with one warning; elsewhere it is a disk image")
     func programName() throws {
         for name in ["qemu-system-x86_64", "/usr/bin/qemu-system-aarch64", "/usr/libexec/qemu-kvm", "netemu"] {
@@ -100,11 +120,12 @@ struct NewcomerTests {
         _ = try CommandLineTests.build("-nic none -daemonize -guest node")
     }
 
-    @Test("-S without a monitor says that nobody can type cont; a script without a limit is refused")
+    @Test("-S without a monitor says that nobody can type cont; what would have to end by itself is refused")
     func neverContinued() throws {
         let text = "the guest will never run: there is no monitor in which cont could be typed"
-        func check(_ line: String) throws -> [String] {
+        func check(_ line: String, isPiped: Bool = false) throws -> [String] {
             var made = try CommandLineTests.build(line)
+            if isPiped { made.usePipe() }
             do throws(OptionError) { try made.checkStop() } catch { return error.messages }
             return made.warnings.map(\.message)
         }
@@ -114,5 +135,9 @@ struct NewcomerTests {
         #expect(try check("-nic none -S -guest node,run=x") == ["netemu: -S: \(text)\(hint)"])
         #expect(try check("-nic none -S -monitor stdio -guest node,run=x") == [])
         #expect(try check("-nic none -S -serial mon:stdio") == [])
+        // Nothing of the pipe would ever be read.
+        #expect(try check("-nic none -S", isPiped: true) == ["netemu: -S: \(text)\(hint)"])
+        #expect(try check("-nic none -S -monitor stdio", isPiped: true) == [])
+        #expect(try check("-nic none -S -daemonize", isPiped: true) == ["-S: warning: \(text)\(hint)"])
     }
 }

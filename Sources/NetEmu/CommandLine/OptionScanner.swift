@@ -53,13 +53,17 @@ public enum OptionScanner {
         }
         while index < arguments.count {
             let place = index
+            if let stray = StrayWord(at: place, of: arguments) {
+                found.append(.fault(stray.error, place: place))
+                index += 1 + stray.followers
+                continue
+            }
             do throws(OptionError) {
                 found.append(.option(try option(arguments, &index)))
             } catch {
                 found.append(.fault(error, place: place))
                 // What follows an unknown option is probably its value.
-                let isOption = arguments[place].hasPrefix("-")
-                if isOption, index < arguments.count, !arguments[index].hasPrefix("-") { index += 1 }
+                if index < arguments.count, !arguments[index].hasPrefix("-") { index += 1 }
                 if arguments[place] == "--" { break }
             }
         }
@@ -95,27 +99,12 @@ public enum OptionScanner {
         return arguments.dropLast().contains("--")
     }
 
-    /// What a word without a dash stands for, if a user may think that it is one of netemu's.
-    private static func meant(by word: String) -> String? {
-        if word == "help" || word == "version" || word == "completion" { return "netemu -\(word)" }
-        if NetdevKinds.isKnown(word) { return "netemu -nic \(word)" }
-        return GuestOption.names.contains(word) ? "netemu -nic passt -guest \(word)" : nil
-    }
-
     private static func lookUp(_ typed: String, isLast: Bool) throws(OptionError) -> OptionRow {
         if typed == "--" {
             guard !isLast else { throw OptionError(at: "--", "a command is missing behind it") }
             throw .lack(
                 at: "--", "running a command in a namespace is not supported yet",
                 hints: ["What works today: -guest node,run='ip addr; ping -c 1 10.0.2.2'"])
-        }
-        guard typed.hasPrefix("-"), typed != "-" else {
-            if let meant = meant(by: typed) {
-                throw OptionError(at: typed, "this is no option", hints: ["Type: \(meant)"])
-            }
-            throw .lack(
-                at: typed, "a disk image needs -guest qemu, which is not supported yet",
-                hints: [OptionMeaning.leaveOut])
         }
         let name = String(typed.dropFirst(typed.hasPrefix("--") ? 2 : 1))
         if let row = OptionTable.row(named: name) { return row }

@@ -53,12 +53,13 @@ extension OptionRow {
 }
 
 extension Configuration {
-    /// `-S` where nobody can ever type `cont`: a script that has no limit of time would never end.
+    /// `-S` where nobody can ever type `cont`: what was to end by itself, a script without a limit of time or a console
+    /// that reads a pipe, never would. Anybody else is warned: signals still end it.
     mutating func checkStop() throws(OptionError) {
         guard isStopped, monitors.isEmpty else { return }
         let text = "the guest will never run: there is no monitor in which cont could be typed"
         let hint = "Leave -S out, or add -monitor unix:PATH,server=on,wait=off"
-        guard guest.hasTask, !guest.hasTimeLimit else {
+        guard guest.hasTask ? !guest.hasTimeLimit : readsPipe else {
             return warnings.append(OptionWarning("\(text)\n\(hint)", at: "-S"))
         }
         throw OptionError(at: "-S", text, hints: [hint])
