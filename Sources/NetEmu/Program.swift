@@ -13,12 +13,7 @@ public enum Program {
         do throws(OptionError) {
             switch try ConfigurationBuilder.build(arguments) {
             case .print(let text):
-                guard StandardStream.output.write(text + "\n") else {
-                    let reason = String(cString: strerror(errno))
-                    StandardStream.error.say("standard output: \(reason)")
-                    return 1
-                }
-                return 0
+                return print(text)
             case .run(var configuration):
                 switch StandardStream.input {
                 case .terminal: if Terminal.isTerminal(1) { configuration.useTerminal() }
@@ -33,6 +28,14 @@ public enum Program {
             for message in error.messages { StandardStream.error.tell(message + "\n") }
             return OptionScanner.asksForScript(arguments) ? 125 : 1
         }
+    }
+
+    private static func print(_ text: String) -> Int32 {
+        guard !StandardStream.output.write(text + "\n") else { return 0 }
+        let code = errno
+        guard code != EPIPE else { return LifeCycle.brokenPipe }
+        StandardStream.error.say("standard output: \(SystemError.reason(code))")
+        return 1
     }
 
     private static func run(_ configuration: Configuration) -> Int32 {

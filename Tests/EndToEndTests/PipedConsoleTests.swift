@@ -75,11 +75,43 @@ struct PipedConsoleTests {
         }
     }
 
-    @Test("an input that cannot be read is told")
+    @Test("an input that cannot be read is told, and is no success; half a script is none")
     func unreadableInput() throws {
         try withGround(as: .mapped) { ground in
             let told = try shell(ground, "\(Self.nic) </")
-            #expect(told.errors.contains("ends here: read: Is a directory"), "\(told.transcript)")
+            #expect(told.errors == "netemu: warning: standard input ends here: read: Is a directory\n")
+            #expect(told.status == .exited(1), "\(told.transcript)")
+            // Its first byte is EIO.
+            let disk = try shell(ground, "\(Self.nic) </proc/self/mem")
+            #expect(disk.errors == "netemu: warning: standard input ends here: read: Input/output error\n")
+            #expect(disk.status == .exited(1), "\(disk.transcript)")
+            let script = try shell(ground, "netemu -nic none -guest node,script=/proc/self/mem")
+            let said = "netemu: -guest node,script=/proc/self/mem: read /proc/self/mem: Input/output error\n"
+            #expect(script.errors == said && script.status == .exited(125), "\(script.transcript)")
+        }
+    }
+
+    @Test("a reader who has had enough is no news: silence, and the status that SIGPIPE gives, or a tool's own")
+    func goneReader() throws {
+        try withGround(as: .mapped) { ground in
+            let print = "(printf 'info version\\n'; sleep 0.5; printf 'info status\\nquit\\n')"
+            for (line, status) in [
+                ("\(print) | netemu -nic none -monitor stdio", 141), ("sleep 0.5; netemu -help", 141),
+                ("netemu -nic none -guest node,run='sleep 0.5; echo a'", 1),
+                ("(sleep 0.5; echo 'echo a; exit 7') | netemu -nic none", 7),
+            ] {
+                let child = try shell(ground, "{ \(line); echo status $? >&2; } | :")
+                #expect(child.errors == "status \(status)\n", "\(line)\n\(child.transcript)")
+            }
+        }
+    }
+
+    @Test("-S with a pipe at the console, and no monitor: nothing could ever go on, so nothing is begun")
+    func stoppedPipe() throws {
+        try withGround(as: .mapped) { ground in
+            let child = try shell(ground, "echo 'echo a' | \(Self.nic) -S")
+            #expect(child.status == .exited(1) && child.output == "", "\(child.transcript)")
+            #expect(child.errors.hasPrefix("netemu: -S: the guest will never run: there is no monitor"))
         }
     }
 

@@ -17,8 +17,8 @@ protocol CharacterDevice: AnyObject {
     var hasRoom: Bool { get }
     /// Nothing that was written waits for the far end.
     var isDrained: Bool { get }
-    /// Why nothing that is written will ever be taken.
-    var failure: String? { get }
+    /// errno of why nothing that is written will ever be taken.
+    var failure: Int32? { get }
 
     /// Begins to read, listen or connect. The user may be called from here on, at first by `opened`.
     func start()
@@ -38,7 +38,7 @@ extension CharacterDevice {
     var isDrained: Bool { true }
     var isInteractive: Bool { true }
     var isOnTerminal: Bool { true }
-    var failure: String? { nil }
+    var failure: Int32? { nil }
 
     func leave() -> Farewell? {
         stop()

@@ -15,8 +15,8 @@ final class ConsoleUser: CharacterUser {
     /// Told to whoever says `exit` at it.
     private let wayOut: String
     private var status: Int32?
-    /// Called once, when standard output takes nothing more, with the reason.
-    var onLoss: ((String) -> Void)?
+    /// Called once, when standard output takes nothing more, with the reason (errno).
+    var onLoss: ((Int32) -> Void)?
     /// Called once, when a shell that reads a pipe is over and all that it said was taken, with its status.
     var onEnd: ((Int32) -> Void)?
 
@@ -117,9 +117,9 @@ final class ConsoleUser: CharacterUser {
         return bytes.count
     }
 
-    private func tellLoss(_ reason: String, _ terminal: any GuestConsole) {
+    private func tellLoss(_ reason: Int32, _ terminal: any GuestConsole) {
         isLossTold = true
         onLoss?(reason)
-        status = terminal.outputLost(reason) ?? status
+        status = terminal.outputLost(SystemError.reason(reason)) ?? status
     }
 }

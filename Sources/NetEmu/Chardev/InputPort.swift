@@ -16,10 +16,15 @@ final class InputPort {
         didSet { if oldValue != isPaused { applyPause() } }
     }
     private let onBytes: ([UInt8]) -> Void
-    private let onEnd: () -> Void
+    private let onEnd: (SystemError?) -> Void
 
-    /// - Parameter raw: borrowed, open for the life of the port.
-    init(_ raw: CInt, on reactor: Reactor, onBytes: @escaping ([UInt8]) -> Void, onEnd: @escaping () -> Void) {
+    /// - Parameters:
+    ///   - raw: borrowed, open for the life of the port.
+    ///   - onEnd: called once, with the reason when it is not the end of what there was to read.
+    init(
+        _ raw: CInt, on reactor: Reactor, onBytes: @escaping ([UInt8]) -> Void,
+        onEnd: @escaping (SystemError?) -> Void
+    ) {
         self.raw = raw
         self.reactor = reactor
         self.onBytes = onBytes
@@ -33,8 +38,7 @@ final class InputPort {
             isPlainFile = true
             scheduleRead()
         } catch {
-            StandardStream.error.warn("input from descriptor \(raw) ends here: \(error)")
-            reactor.atEndOfTurn { [weak self] in self?.end() }
+            reactor.atEndOfTurn { [weak self] in self?.end(error) }
         }
     }
 
@@ -67,24 +71,27 @@ final class InputPort {
         if count > 0 {
             onBytes(bytes)
         } else if count == 0 {
-            end()
+            end(nil)
         } else {
             failed(SystemError(call: "read", code: errno))
         }
     }
 
-    /// EIO is a terminal that was hung up; anything else is told before it is the end.
     private func failed(_ error: SystemError) {
         guard error.code != EAGAIN, error.code != EINTR else { return }
-        if error.code != EIO, error.code != ECONNRESET {
-            StandardStream.error.warn("input from descriptor \(raw) ends here: \(error)")
-        }
-        end()
+        end(isHangUp(error) ? nil : error)
     }
 
-    private func end() {
+    /// The peer of a socket, or of a terminal, has gone: an end like others. Of a file EIO is a disk's error.
+    private func isHangUp(_ error: SystemError) -> Bool {
+        var status = stat()
+        return error.code == ECONNRESET
+            || error.code == EIO && fstat(raw, &status) == 0 && status.st_mode & S_IFMT == S_IFCHR
+    }
+
+    private func end(_ error: SystemError?) {
         guard !isAtEnd else { return }
         close()
-        onEnd()
+        onEnd(error)
     }
 }

@@ -82,7 +82,7 @@ final class MultiplexedDevice: CharacterUser {
         var isOnTerminal: Bool { device.isOnTerminal }
         var hasRoom: Bool { device.hasRoom }
         var isDrained: Bool { device.isDrained }
-        var failure: String? { device.failure }
+        var failure: Int32? { device.failure }
         func start() {}
         func write(_ bytes: some Collection<UInt8>) { device.write(bytes) }
         func pauseInput(_ isPaused: Bool) { if owner.multiplexer.focus == number { device.pauseInput(isPaused) } }

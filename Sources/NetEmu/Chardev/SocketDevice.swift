@@ -170,7 +170,7 @@ final class SocketDevice: CharacterDevice {
         self.output = output
         let input = InputPort(
             socket.raw, on: reactor, onBytes: { [weak self] in self?.received($0) },
-            onEnd: { [weak self] in self?.inputEnded() })
+            onEnd: { [weak self] in self?.inputEnded($0) })
         self.input = input
         request = RequestLine()
         telnet = plan.isTelnet ? TelnetFilter() : nil
@@ -197,7 +197,8 @@ final class SocketDevice: CharacterDevice {
         leaveIfDone()
     }
 
-    private func inputEnded() {
+    private func inputEnded(_ error: SystemError?) {
+        if let error { warnings.warn("chardev '\(id)': input ends here: \(error)") }
         isLeaving = true
         lastSaid = reactor.nowNanoseconds
         leaveAlarm.set(reactor.nowNanoseconds &+ Self.leavePause)

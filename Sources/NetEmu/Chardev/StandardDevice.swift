@@ -20,7 +20,7 @@ final class StandardDevice: CharacterDevice {
         terminal = Terminal.isTerminal(0) ? Terminal(0, keepsSignals: !takesSignals) : nil
         input = InputPort(
             0, on: reactor, onBytes: { [weak self] in self?.user?.received($0) },
-            onEnd: { [weak self] in self?.inputEnded() })
+            onEnd: { [weak self] in self?.inputEnded($0) })
         output.onRoom = { [weak self] in self?.user?.roomCame() }
     }
 
@@ -28,10 +28,16 @@ final class StandardDevice: CharacterDevice {
     var isOnTerminal: Bool { Terminal.isTerminal(1) }
     var hasRoom: Bool { output.hasRoom }
     var isDrained: Bool { output.pending == 0 }
-    var failure: String? { output.failure.map { String(cString: strerror($0)) } }
+    var failure: CInt? { output.failure }
+    /// There was more to read, and it could not be.
+    private(set) var isInputBroken = false
 
     /// /dev/null has no end: it stands for nobody.
-    private func inputEnded() {
+    private func inputEnded(_ error: SystemError?) {
+        if let error {
+            isInputBroken = true
+            StandardStream.error.warn("standard input ends here: \(error)")
+        }
         if StandardStream.input != .null { user?.inputEnded() }
     }
 

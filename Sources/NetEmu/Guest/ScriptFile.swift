@@ -31,7 +31,7 @@ final class ScriptFile {
             self.file = file
             let input = InputPort(
                 file.raw, on: reactor, onBytes: { [weak self] in self?.received($0) },
-                onEnd: { [weak self] in self?.ended() })
+                onEnd: { [weak self] in self?.ended($0) })
             self.input = input
             input.start()
         } catch { finish(.failure(error)) }
@@ -64,7 +64,11 @@ final class ScriptFile {
         if bytes.count > Self.limit { finish(.failure(SystemError(call: "read", code: EFBIG, subject: path))) }
     }
 
-    private func ended() { finish(.success(String(systemBytes: bytes))) }
+    /// Half a script is none.
+    private func ended(_ error: SystemError?) {
+        let failure = error.map { SystemError(call: $0.call, code: $0.code, subject: path) }
+        finish(failure.map { .failure($0) } ?? .success(String(systemBytes: bytes)))
+    }
 
     private func finish(_ result: Result<String, SystemError>) {
         guard self.result == nil else { return }

@@ -6,8 +6,8 @@ final class MonitorUser: CharacterUser {
     private let session: MonitorSession
     private let later: (@escaping () -> Void) -> Void
     private var isPlanned = false
-    /// Called when the device takes nothing more, with the reason.
-    var onLoss: ((String) -> Void)?
+    /// Called when the device takes nothing more, with the reason (errno).
+    var onLoss: ((Int32) -> Void)?
     /// What is typed comes here; on a device that nobody shares, always.
     private var hasFocus: Bool
 

@@ -131,6 +131,7 @@ final class Emulation {
     }
 }
 
+        if chardevs.standard?.isInputBroken == true { life.inputLost() }
 extension LifeCycle.Terms {
     init(_ configuration: Configuration) {
         self.init(

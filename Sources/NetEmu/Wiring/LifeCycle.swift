@@ -1,6 +1,7 @@
 // The life of netemu: back-ends first, then the guest and whoever is at a monitor; what ends it, with which status,
 // and in which order things go then. What runs, and how commands change it, is others' business.
 
+import Glibc
 import Linux
 
 /// From the start to the end, in one place.
@@ -45,10 +46,13 @@ final class LifeCycle {
     /// The end has begun; called once.
     var onEnding: (() -> Void)?
     private(set) var phase = Phase.starting
-    /// Success is only what everybody got.
-    var exitStatus: Int32 { status == 0 && isOutputLost ? terms.failureStatus : status }
+    /// Success is only what everybody got, all of what was to be read included.
+    var exitStatus: Int32 { status == 0 ? lossStatus ?? 0 : status }
     private var status: Int32 = 0
-    private var isOutputLost = false
+    /// Of the first thing that got lost.
+    private var lossStatus: Int32?
+    /// That of a program which SIGPIPE ends, as a shell tells it.
+    static let brokenPipe: Int32 = 128 + 13
 
     /// The guest's connections are closed within this time, or reset.
     private static let partingPatience: UInt64 = 500_000_000
@@ -137,10 +141,24 @@ final class LifeCycle {
         end(status: terms.failureStatus)
     }
 
-    /// Standard output takes nothing more: said once.
-    func outputLost(_ reason: String) {
-        if !isOutputLost { parts.voice.say("standard output: \(reason)") }
-        isOutputLost = true
+    /// Standard output takes nothing more, for a reason of errno: said once. A reader who has had enough is no news.
+    func outputLost(_ reason: Int32) {
+        guard lossStatus == nil else { return }
+        lossStatus = reason == EPIPE ? Self.brokenPipe : terms.failureStatus
+        if reason != EPIPE { parts.voice.say("standard output: \(SystemError.reason(reason))") }
+    }
+
+    /// Standard input could not be read to its end, which is told already.
+    func inputLost() { lossStatus = lossStatus ?? terms.failureStatus }
+
+    /// The guest's memory is gone: nobody can part in order, and no back-end is of use again, or to blame.
+    func memoryLost(_ error: EmulationError) {
+        guard phase == .starting || phase == .running else { return }
+        parts.voice.write(error.message + "\n")
+        status = terms.failureStatus
+        onEnding?()
+        parts.run.isAllowed = false
+        endBackEnds()
     }
 
     // MARK: the end

@@ -15,8 +15,8 @@ final class TaskOutput {
     private var isLossTold = false
     /// Called once, when the task is over and everything that it said was taken, with its status.
     var onEnd: ((Int32) -> Void)?
-    /// Called once, when standard output takes nothing more, with the reason.
-    var onLoss: ((String) -> Void)?
+    /// Called once, when standard output takes nothing more, with the reason (errno).
+    var onLoss: ((Int32) -> Void)?
 
     /// - Parameters:
     ///   - descriptor: borrowed, open for the life of the task.
@@ -39,7 +39,7 @@ final class TaskOutput {
                 return taken
             })
         }
-        if let failure = port.failure, !isLossTold { tellLoss(String(cString: strerror(failure)), output) }
+        if let failure = port.failure, !isLossTold { tellLoss(failure, output) }
         endIfDone(output)
     }
 
@@ -60,10 +60,10 @@ final class TaskOutput {
         onEnd(status)
     }
 
-    private func tellLoss(_ reason: String, _ output: any GuestOutput) {
+    private func tellLoss(_ reason: Int32, _ output: any GuestOutput) {
         isLossTold = true
         onLoss?(reason)
-        status = output.outputLost(reason) ?? status
+        status = output.outputLost(SystemError.reason(reason)) ?? status
     }
 
     func ended(status: Int32) {
