@@ -43,6 +43,7 @@ public enum Program {
         do throws(EmulationError) {
             let setup = try ProcessSetup(configuration.process, failureStatus: configuration.failureStatus)
             defer { setup.finish() }
+            try setup.check(configuration.memory)
             let programs = try NetdevPrograms(configuration)
             defer { programs.minder?.finish() }
             return try run(configuration, programs, setup)

@@ -132,6 +132,48 @@ struct GuestMemoryFileTests {
         }
     }
 
+    @Test("a back-end that dies of a file that was cut is not to blame: of it nothing is said")
+    func diesOfMemory() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path + "/ram"
+            let session = try ground.session(
+                words: ["-nic", "passt,path={passt},vhost-user=on", "-sandbox", "on"] + Self.words(path))
+            try session.waitForLease()
+            let passt = try #require(try session.passtPID())
+            #expect(truncate(path, 4096) == 0)
+            kill(passt, SIGBUS)
+            #expect(try session.child.wait(seconds: 20) == .exited(1), "\(session.child.transcript)")
+            let said = "netemu: guest memory in \(path) is lost: somebody cut the file, or its file system is full\n"
+            #expect(session.child.errors == said, "\(session.child.errors)")
+            #expect(eventually { ground.leftovers == [] })
+        }
+    }
+
+    @Test("nothing that netemu or its guest writes goes into the file that is guest memory")
+    func outputs() throws {
+        try withGround(as: .mapped) { ground in
+            func run(_ line: String) throws -> Child {
+                try ground.shell("\(line) -m 32 \(Self.words("ram").joined(separator: " "))")
+            }
+            let capture = try run("netemu -netdev hubport,id=n,hubid=0 -object filter-dump,id=f,netdev=n,file=ram")
+            #expect(capture.errors.contains("Could not open 'ram': Device or resource busy"), "\(capture.transcript)")
+            #expect(capture.status == .exited(1))
+            for (redirection, name) in [
+                ("", "netemu's log (-D)"), (">ram", "standard output"), ("2>ram", "standard error"),
+            ] {
+                let log = redirection.isEmpty ? "-D ram" : redirection
+                let child = try ground.shell(
+                    "rm -f ram; ln -sf ram link; netemu -nic none -m 32 \(Self.words("link").joined(separator: " ")) \(log); "
+                        + "c=$?; cat ram >&2; rm ram; exit $c")
+                let said = "netemu: link cannot be guest memory: \(name) goes there\nChoose another file\n"
+                #expect(child.errors == said && child.status == .exited(1), "\(child.transcript)")
+            }
+            // The node's own tools write to the host, too.
+            let curl = try run("netemu -nic passt,path=$PASST -guest node,run='curl -s -o ram http://\(gateway):8080/'")
+            #expect(curl.status == .exited(23), "\(curl.transcript)")
+        }
+    }
+
     @Test("a file system without room: told at the start; with reserve=off it ends netemu when the room is used up")
     func full() throws {
         try withGround(as: .mapped) { ground in

@@ -173,8 +173,10 @@ final class PasstNetdev: Netdev {
         guard isReady else { return stopAfterFailure(why) }
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
-        warnings.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
         onEvent?(.disconnected)
+        // Whoever heard that may have ended everything.
+        guard !isStopping else { return }
+        warnings.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
     }
 
     private func stopAfterFailure(_ why: String) {

@@ -88,8 +88,10 @@ final class VhostUserNetdev: Netdev {
         peer.backEndDied()
         device.connectionEnded(wasOfUse: hasBeenConnected)
         if hasBeenConnected || device.canComeBack {
-            warnings.warn("vhost-user on \(place.chardev): \(reason)" + (hint.map { "\n\($0)" } ?? ""))
             onEvent?(.disconnected)
+            // Whoever heard that may have ended everything.
+            guard !isGone else { return }
+            warnings.warn("vhost-user on \(place.chardev): \(reason)" + (hint.map { "\n\($0)" } ?? ""))
         } else {
             let text = "vhost-user on \(place.chardev): \(reason)"
             onEvent?(.failed(EmulationError(location: place.location, text: text, hints: hint.map { [$0] } ?? [])))

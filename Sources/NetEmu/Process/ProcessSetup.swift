@@ -46,6 +46,25 @@ final class ProcessSetup {
         }
     }
 
+    /// What netemu says goes into no file that is guest memory: the log is open, and will be written at its beginning.
+    func check(_ memory: MemoryPlan) throws(EmulationError) {
+        var outputs: [(raw: CInt, name: String)] = [(1, "standard output"), (2, "standard error")]
+        if let raw = logFile?.raw { outputs.append((raw, "netemu's log (-D)")) }
+        for path in memory.objects.compactMap(\.file?.path) {
+            guard let lies = FileIdentity(at: path, followsLinks: true) else { continue }
+            for output in outputs where FileIdentity(of: output.raw) == lies && isRegular(output.raw) {
+                throw EmulationError(
+                    text: "\(path) cannot be guest memory: \(output.name) goes there",
+                    hints: ["Choose another file"])
+            }
+        }
+    }
+
+    private func isRegular(_ file: CInt) -> Bool {
+        var status = stat()
+        return fstat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     private func becomeUser() throws(EmulationError) {
         guard let text = plan.runAs else { return }
         guard let user = ProcessUser(text) else {

@@ -58,7 +58,11 @@ final class Emulation {
             isStopped: configuration.isStopped)
         machine.migration = migration
         migration.onArrival = { [unowned self] in guestArrived() }
-        network.onEvent = { [unowned life] in life.netdevSaid($1) }
+        network.onEvent = { [unowned life, memory] _, event in
+            // Whoever worked on memory that is gone has died of it: that is told, and of him nothing.
+            if event == .disconnected, let loss = memory.loss { return life.memoryLost(loss) }
+            life.netdevSaid(event)
+        }
         if hasTask, configuration.incoming == nil { makeTask() }
         do throws(EmulationError) { try fill(configuration, doors, on: reactor) } catch {
             memory.close()
@@ -69,7 +73,7 @@ final class Emulation {
 
     private func fill(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {
         if configuration.incoming != nil { network.expectGuest() }
-        try memory.watch(on: reactor) { [unowned life] in life.fail($0) }
+        try memory.watch(on: reactor) { [unowned life] in life.memoryLost($0) }
         try makeUsers(configuration, doors.voice)
         try network.make(configuration.network)
         for plan in configuration.filters { try network.add(plan) }
@@ -127,11 +131,11 @@ final class Emulation {
         task?.flush()
         chardevs.stop()
         if let failure = chardevs.standard?.failure { life.outputLost(failure) }
+        if chardevs.standard?.isInputBroken == true { life.inputLost() }
         memory.close()
     }
 }
 
-        if chardevs.standard?.isInputBroken == true { life.inputLost() }
 extension LifeCycle.Terms {
     init(_ configuration: Configuration) {
         self.init(

@@ -63,15 +63,20 @@ final class MemoryObjects {
         self.reactor = reactor
         for (backend, memory) in made where plan.used.contains(backend.id) {
             do throws(SystemError) {
-                let watch = try memory.watchLosses(on: reactor) {
-                    lost(
-                        EmulationError(
-                            text: "guest memory in \(backend.place) is lost: somebody cut the file, or its file "
-                                + "system is full"))
-                }
+                let watch = try memory.watchLosses(on: reactor) { lost(Self.loss(of: backend)) }
                 if let watch { watches.append(watch) }
             } catch { throw EmulationError(text: "\(error)") }
         }
+    }
+
+    /// What there is to say of guest memory whose file is too short by now; nobody need have touched it yet.
+    var loss: EmulationError? {
+        made.first { plan.used.contains($0.backend.id) && !$0.memory.isWhole }.map { Self.loss(of: $0.backend) }
+    }
+
+    private static func loss(of backend: MemoryBackend) -> EmulationError {
+        EmulationError(
+            text: "guest memory in \(backend.place) is lost: somebody cut the file, or its file system is full")
     }
 
     /// At the end: nobody looks after it any more; what is in files is given back, where that was asked for.
