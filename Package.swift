@@ -84,10 +84,17 @@ let programs: [Target] =
         .executableTarget(name: "netemu-repair-cli", dependencies: ["RepairHelper"], swiftSettings: strict),
         // Both ends of a ring in C: what `netemu-bench bench ring` measures itself against.
         .target(name: "CRingPeer"),
+        // Fixed pieces of work for the gates and the benchmarks, and the gates as a program: it needs none of the high
+        // rooms, so that its release is quick to build.
+        .target(
+            name: "BenchLoops",
+            dependencies: ["CRingPeer", "Bytes", "Link", "Linux", "NetStack", "VhostUser", "Virtio"],
+            swiftSettings: strict),
+        .executableTarget(name: "netemu-gates", dependencies: ["BenchLoops"], swiftSettings: strict),
         .executableTarget(
             name: "netemu-bench",
             dependencies: [
-                "TestSupport", "PasstSession", "CLinux", "CRingPeer", "Bytes", "GuestNode", "Linux", "NetStack",
+                "BenchLoops", "TestSupport", "PasstSession", "CLinux", "Bytes", "GuestNode", "Linux", "NetStack",
                 "VhostUser", "Virtio",
                 "Link", "NetEmu",
             ], swiftSettings: strict),

@@ -1,16 +1,7 @@
-// netemu-bench: `gate NAME` does a fixed piece of work for callgrind to count, `bench NAME` measures time.
-// Each room adds its entries to `gates` and `benches`; nothing here knows what they do.
+// netemu-bench: `bench NAME` measures time. Each room adds its entries to `benches`; nothing here knows what they do.
+// Instructions are counted by netemu-gates.
 
 import Glibc
-
-/// Work on a fixed input, for scripts/speed-gates.
-struct Gate: Sendable {
-    let name: String
-    /// What one unit is: "frame of 64 bytes", "segment", "message".
-    let unit: String
-    /// Does the work, prints nothing and returns how many units that was. No clock, no randomness.
-    let run: @Sendable () -> Int
-}
 
 /// A measurement that prints its rows.
 struct Measurement: Sendable {
@@ -19,7 +10,6 @@ struct Measurement: Sendable {
 }
 
 enum Bench {
-    static let gates: [Gate] = [RingBench.gate, RingBench.receiveGate, FrameLoop.gate, CodecGate.gate] + TCPBench.gates
     static let benches: [Measurement] =
         [
             Measurement(name: "ring", run: RingBench.run),
@@ -41,24 +31,20 @@ enum Bench {
 
     static func main(arguments: [String]) -> Int32 {
         switch (arguments.first, arguments.dropFirst().first) {
-        case ("gates", nil): for gate in gates { say(gate.name) }
         case ("benches", nil): for bench in benches { say(bench.name) }
-        case ("gate", let name?):
-            guard let gate = gates.first(where: { $0.name == name }) else { return unknown("gate", name) }
-            say("\(gate.run()) \(gate.unit)")
         case ("bench", let name?):
-            guard let bench = benches.first(where: { $0.name == name }) else { return unknown("bench", name) }
+            guard let bench = benches.first(where: { $0.name == name }) else { return unknown(name) }
             return bench.run()
         case ("echo-client", _?): return EchoClient.run(arguments.dropFirst())
         default:
-            complain("usage: netemu-bench gates | benches | gate NAME | bench NAME")
+            complain("usage: netemu-bench benches | bench NAME")
             return 2
         }
         return 0
     }
 
-    static func unknown(_ kind: String, _ name: String) -> Int32 {
-        complain("netemu-bench: no \(kind) \(name); `netemu-bench \(kind == "gate" ? "gates" : "benches")` lists them")
+    private static func unknown(_ name: String) -> Int32 {
+        complain("netemu-bench: no bench \(name); `netemu-bench benches` lists them")
         return 2
     }
 

@@ -1,18 +1,11 @@
-// `bench ring`, `gate ring`, `gate ring-receive`: what a frame costs between a driver's queue and a
-// device. The measuring stick is the same loop in C, compiled by the toolchain's clang and run in turns
+// `bench ring`: what a frame costs between a driver's queue and a device. The measuring stick is the same loop in C, compiled by the toolchain's clang and run in turns
 // with ours in slices so short that both meet the same machine.
 
+import BenchLoops
 import CLinux
 import Glibc
 
 enum RingBench {
-    static let gate = Gate(name: "ring", unit: "frame of 1514 bytes sent") {
-        RingLoop()?.run(rounds: 400, batch: 64, length: 1514) ?? 0
-    }
-    static let receiveGate = Gate(name: "ring-receive", unit: "frame of 1514 bytes received") {
-        ReceiveLoop()?.run(rounds: 400, batch: 64, length: 1514) ?? 0
-    }
-
     static func run() -> Int32 {
         guard let swift = RingLoop(), let c = CRingLoop(), let receive = ReceiveLoop() else { return 1 }
         Bench.say("One thread, ring of 256, batch 64, EVENT_IDX; ns per frame, median of 11.\n")

@@ -1,6 +1,7 @@
 // The second half of `bench ring`: driver and device on two threads with eventfds between them. A side
 // without work spins a while before it wants to be woken and sleeps: waking a core costs thousands of frames.
 
+import BenchLoops
 import CLinux
 import Glibc
 import Linux

@@ -1,4 +1,4 @@
-// The loops that `bench ring` and `gate ring` run: a driver's transmit queue and a device, a device and
+// The loops that `netemu-bench bench ring` and the gates of rings run: a driver's transmit queue and a device, a device and
 // a driver's receive queue, and the first of them in C (CRingPeer).
 
 import CRingPeer
@@ -8,23 +8,23 @@ import Linux
 import Virtio
 
 /// The driver's end of the transmit direction: slots are committed, their bytes as they are.
-final class RingDriver {
+package final class RingDriver {
     private var queue: NetTransmitQueue
 
     init(_ queue: consuming NetTransmitQueue) { self.queue = queue }
 
-    func turn(batch: Int, length: Int) -> NetQueueReport {
+    package func turn(batch: Int, length: Int) -> NetQueueReport {
         queue.transmit(limit: batch) { slots in
             for index in slots.indices { slots[index].length = length }
             return slots.count
         }
     }
 
-    func rearm() -> Bool { queue.rearm() }
+    package func rearm() -> Bool { queue.rearm() }
 }
 
 /// The device's end: header and frame are copied out, the chain goes back.
-final class RingDevice {
+package final class RingDevice {
     private var queue: SplitDeviceQueue
     private var chains = ChainBatch(chains: 64, segments: 1024)
     private let sink: UnsafeMutableRawPointer
@@ -36,8 +36,8 @@ final class RingDevice {
 
     deinit { sink.deallocate() }
 
-    func turn(batch: Int) -> NetQueueReport { Self.turn(&queue, &chains, batch: batch, sink: sink) }
-    func rearm() -> Bool { queue.rearmKicks() }
+    package func turn(batch: Int) -> NetQueueReport { Self.turn(&queue, &chains, batch: batch, sink: sink) }
+    package func rearm() -> Bool { queue.rearmKicks() }
 
     /// Both values are lent once, not per frame.
     private static func turn(
@@ -59,13 +59,13 @@ final class RingDevice {
 }
 
 /// Both ends of the transmit direction.
-final class RingLoop: @unchecked Sendable {
+package final class RingLoop: @unchecked Sendable {
     static let size: UInt16 = 256
     private let heap: GuestHeap
-    let driver: RingDriver
-    let device: RingDevice
+    package let driver: RingDriver
+    package let device: RingDevice
 
-    init?() {
+    package init?() {
         let features = NetFeature.version1 | NetFeature.eventIndex
         guard let memory = try? GuestMemory(size: 4 << 20) else { return nil }
         heap = GuestHeap(memory: memory)
@@ -80,7 +80,7 @@ final class RingLoop: @unchecked Sendable {
     }
 
     /// `rounds` batches of `batch` frames of `length` bytes; returns the frames moved.
-    func run(rounds: Int, batch: Int, length: Int) -> Int {
+    package func run(rounds: Int, batch: Int, length: Int) -> Int {
         var moved = 0
         for _ in 0..<rounds {
             _ = driver.turn(batch: batch, length: length)
@@ -91,7 +91,7 @@ final class RingLoop: @unchecked Sendable {
 }
 
 /// Both ends of the receive direction: the device writes frames, the driver is lent them where they lie.
-final class ReceiveLoop {
+package final class ReceiveLoop {
     private let heap: GuestHeap
     private var queue: NetReceiveQueue
     private var device: SplitDeviceQueue
@@ -99,7 +99,7 @@ final class ReceiveLoop {
     private let source: UnsafeMutableRawPointer
     private(set) var bytes = 0
 
-    init?() {
+    package init?() {
         let features = NetFeature.version1 | NetFeature.eventIndex | NetFeature.mergeableBuffers
         guard let memory = try? GuestMemory(size: 4 << 20) else { return nil }
         heap = GuestHeap(memory: memory)
@@ -119,7 +119,7 @@ final class ReceiveLoop {
 
     deinit { source.deallocate() }
 
-    func run(rounds: Int, batch: Int, length: Int) -> Int {
+    package func run(rounds: Int, batch: Int, length: Int) -> Int {
         var moved = 0
         for _ in 0..<rounds {
             Self.give(&device, &chains, batch: batch, frame: .init(start: source, count: NetHeader.size + length))
@@ -147,12 +147,12 @@ final class ReceiveLoop {
 }
 
 /// The C loop over memory of its own.
-final class CRingLoop: @unchecked Sendable {
+package final class CRingLoop: @unchecked Sendable {
     private let memory: GuestMemory
     private let peer: OpaquePointer
     private let sink: UnsafeMutableRawPointer
 
-    init?() {
+    package init?() {
         guard let memory = try? GuestMemory(size: 4 << 20),
             let peer = crp_new(memory.shared.base, memory.size, 4096, RingLoop.size, 16384 + 50, 1600)
         else { return nil }
@@ -166,11 +166,11 @@ final class CRingLoop: @unchecked Sendable {
         sink.deallocate()
     }
 
-    func run(rounds: Int, batch: Int, length: Int) -> Int {
+    package func run(rounds: Int, batch: Int, length: Int) -> Int {
         Int(crp_run(peer, UInt64(rounds), UInt32(batch), UInt32(length), sink))
     }
 
-    func driverTurn(batch: Int, length: Int) -> NetQueueReport {
+    package func driverTurn(batch: Int, length: Int) -> NetQueueReport {
         var turn = NetQueueReport()
         var notify: CInt = 0
         turn.frames = Int(crp_driver_turn(peer, UInt32(batch), UInt32(length), &notify))
@@ -178,7 +178,7 @@ final class CRingLoop: @unchecked Sendable {
         return turn
     }
 
-    func deviceTurn(batch: Int) -> NetQueueReport {
+    package func deviceTurn(batch: Int) -> NetQueueReport {
         var turn = NetQueueReport()
         var notify: CInt = 0
         turn.frames = Int(crp_device_turn(peer, UInt32(batch), sink, &notify))
@@ -186,6 +186,17 @@ final class CRingLoop: @unchecked Sendable {
         return turn
     }
 
-    func driverRearm() -> Bool { crp_driver_rearm(peer) != 0 }
-    func deviceRearm() -> Bool { crp_device_rearm(peer) != 0 }
+    package func driverRearm() -> Bool { crp_driver_rearm(peer) != 0 }
+    package func deviceRearm() -> Bool { crp_device_rearm(peer) != 0 }
+}
+
+extension RingLoop {
+    static let gates = [
+        Gate(name: "ring", unit: "frame of 1514 bytes sent") {
+            RingLoop()?.run(rounds: 400, batch: 64, length: 1514) ?? 0
+        },
+        Gate(name: "ring-receive", unit: "frame of 1514 bytes received") {
+            ReceiveLoop()?.run(rounds: 400, batch: 64, length: 1514) ?? 0
+        },
+    ]
 }

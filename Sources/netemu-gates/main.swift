@@ -1,0 +1,4 @@
+import BenchLoops
+import Glibc
+
+exit(Gates.main(arguments: Array(CommandLine.arguments.dropFirst())))
