@@ -13,8 +13,9 @@ let strict: [SwiftSetting] = [
 
 /// NETEMU_FUZZ=1 builds the rooms with libFuzzer's instrumentation and Fuzz/NAME as programs, and nothing else.
 let isFuzzing = Context.environment["NETEMU_FUZZ"] == "1"
+/// For size: instrumented, that takes a quarter less time to compile.
 let instrumented: [SwiftSetting] =
-    isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library"])] : []
+    isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library", "-Osize"])] : []
 
 func room(_ name: String, imports: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: imports, swiftSettings: strict + instrumented)
