@@ -41,6 +41,8 @@ struct History {
     private var isOpen = false
     private var stopsAsked = 0
     private var stopsDone = 0
+    private var movesAsked = 0
+    private var movesDone = 0
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
         input = ArraySlice(Array(bytes))
@@ -65,6 +67,7 @@ struct History {
         }
         let resting: [FrontEndMachine.State] = [.disconnected, .ready, .running]
         guard resting.contains(machine.state) else { fatalError("stuck in \(machine.state)") }
+        guard movesDone <= movesAsked else { fatalError("\(movesDone) states moved, \(movesAsked) asked") }
         guard stopsDone <= stopsAsked else { fatalError("\(stopsDone) stops done, \(stopsAsked) asked") }
     }
 
@@ -89,9 +92,14 @@ struct History {
             machine.advance(to: now)
         case 12: for _ in 0..<64 where machine.state != .disconnected { answer(rightValue) }
         case 13: machine.fail(.closedByOwner)
-        default: break
+        case 14: move(argument & 1 == 0 ? .save : .load)
+        default: machine.stateBytesEnded(isWhole: argument & 1 == 0, now: now)
         }
         settle()
+    }
+
+    private mutating func move(_ direction: StateTransfer) {
+        if machine.move(direction, through: Attachment(World.channel), now: now) == nil { movesAsked += 1 }
     }
 
     private mutating func connect() {
@@ -99,6 +107,7 @@ struct History {
         receiver = MessageReceiver(receiving: .replies)
         isOpen = true
         (stopsAsked, stopsDone) = (0, 0)
+        (movesAsked, movesDone) = (0, 0)
     }
 
     private mutating func start(_ argument: Int) {
@@ -123,6 +132,7 @@ struct History {
         case .getProtocolFeatures: 0x9_a03f
         case .getQueueNum: 2
         case .getMaximumMemorySlots: 32
+        case .setDeviceStateDescriptor: 0x100
         default: lastSent.map { _ in 0 }
         }
     }
@@ -162,7 +172,8 @@ struct History {
             case .send(let bytes, let attachments): check(bytes, attachments)
             case .stopped: stopsDone += 1
             case .close: isOpen = false
-            case .signal, .interrupt, .report: break
+            case .stateMoved: movesDone += 1
+            case .signal, .interrupt, .report, .moveStateBytes: break
             }
         }
         if machine.state == .disconnected {

@@ -42,6 +42,20 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case sendQueueFull(bytes: Int)
     /// Something was asked before the handshake was done.
     case notConnected
+    /// The back-end's state cannot be moved while it works on rings.
+    case ringsRun
+    /// The back-end's state is being moved already.
+    case stateIsMoving
+    /// The back-end did not save or load its state, for this reason: an errno, or a value of its own.
+    case stateRefused(StateTransfer, value: UInt64)
+    /// The back-end meant to use a descriptor of its own and sent none.
+    case noStateDescriptor
+    /// The back-end says that it loaded its state, but did not read all of it.
+    case stateCut
+    /// More bytes than a state may have.
+    case stateTooLarge(limit: Int)
+    /// The state was not moved in time.
+    case stateTimeout(StateTransfer, after: Interval)
     /// The owner ended the connection.
     case closedByOwner
     /// A system call failed.
@@ -80,9 +94,38 @@ extension VhostUserError: CustomStringConvertible {
         case .memoryNotShared: "vhost-user needs guest memory that can be shared (share=on)"
         case .sendQueueFull(let bytes): "the vhost-user back-end does not read: \(bytes) bytes are waiting"
         case .notConnected: "the vhost-user back-end is not connected"
+        case .ringsRun, .stateIsMoving, .stateRefused, .noStateDescriptor, .stateCut, .stateTooLarge, .stateTimeout:
+            stateText
         case .closedByOwner: "the vhost-user connection was closed"
         case .system(let error): error.description
         }
+    }
+}
+
+extension VhostUserError {
+    /// The text of an error about the back-end's state.
+    private var stateText: String {
+        switch self {
+        case .ringsRun: "the vhost-user back-end's state cannot be moved while it works on rings"
+        case .stateIsMoving: "the vhost-user back-end's state is being moved already"
+        case .stateRefused(let direction, let value):
+            "the vhost-user back-end could not \(direction) its state: \(Self.reason(value))"
+        case .noStateDescriptor: "the vhost-user back-end did not say through which descriptor its state passes"
+        case .stateCut: "the vhost-user back-end did not read all of its state"
+        case .stateTooLarge(let limit): "the vhost-user back-end's state has more than \(limit >> 20) MiB"
+        case .stateTimeout(let direction, let interval):
+            "the vhost-user back-end did not \(direction) its state within \(interval.milliseconds) ms"
+        default: ""
+        }
+    }
+
+    /// Back-ends answer with an errno, some with its negative, some with all ones.
+    private static func reason(_ value: UInt64) -> String {
+        let signed = Int64(bitPattern: value)
+        guard let code = CInt(exactly: signed.magnitude), (2...4095).contains(code) else {
+            return "it answers \(signed)"
+        }
+        return SystemError(call: "", code: code).reason
     }
 }
 

@@ -12,10 +12,12 @@ public final class FrontEnd: RingBackEnd {
     /// News for the owner, told at the end of a turn of the reactor, never within a call.
     public var onEvent: ((FrontEndEvent) -> Void)?
 
-    private let reactor: Reactor
-    private var machine: FrontEndMachine
+    let reactor: Reactor
+    var machine: FrontEndMachine
     private var stream: MessageStream?
     private var channel: BackEndChannel?
+    /// The back-end's state, while it is being moved.
+    var carrier: StateCarrier?
     /// Whose rings the back-end works on; set by the device that takes it.
     public weak var owner: (any RingOwner)?
     /// Of the present connection.
@@ -119,9 +121,9 @@ public final class FrontEnd: RingBackEnd {
 
     // MARK: the machine's actions
 
-    private var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+    var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
 
-    private func perform() {
+    func perform() {
         var actions = machine.takeActions()
         while !actions.isEmpty {
             do throws(VhostUserError) {
@@ -141,6 +143,8 @@ public final class FrontEnd: RingBackEnd {
         case .signal(let event): try signal(event)
         case .interrupt(let queue): reactor.atEndOfTurn { [weak self] in self?.owner?.interrupt(queue: queue) }
         case .stopped(let rings): stopped(rings)
+        case .moveStateBytes(_, let descriptor): try carrier?.begin(through: descriptor)
+        case .stateMoved(let outcome): stateMoved(outcome)
         case .report(let event): report(event)
         case .close: hangUp()
         }

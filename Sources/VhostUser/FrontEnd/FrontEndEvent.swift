@@ -49,6 +49,11 @@ public enum FrontEndAction {
     case interrupt(queue: UInt16)
     /// `stop` is done.
     case stopped([StoppedRing])
+    /// The back-end's state: to be read to its end, or written and closed, through this descriptor of the back-end's, or
+    /// through our end of the pipe. `stateBytesEnded` is called then.
+    case moveStateBytes(StateTransfer, through: SharedDescriptor?)
+    /// What became of `move`: the descriptors are of no more use.
+    case stateMoved(StateOutcome)
     /// News for the owner.
     case report(FrontEndEvent)
     /// The connection is over: close the socket. A report of `disconnected` follows.

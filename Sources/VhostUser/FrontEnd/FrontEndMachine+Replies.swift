@@ -15,7 +15,7 @@ extension FrontEndMachine {
         do throws(MessageError) {
             let reply = try Reply(parsing: message, to: waiting.request, as: [waiting.expectation.shape])
             outstanding = nil
-            accept(reply.payload, for: waiting)
+            accept(reply.payload, message.descriptors, for: waiting)
         } catch {
             if case .payloadSize(_, let size) = error { return fail(.badSize(waiting.request, size: size)) }
             return fail(.message(error))
@@ -23,7 +23,7 @@ extension FrontEndMachine {
         proceed(now)
     }
 
-    private mutating func accept(_ payload: Payload, for waiting: Outstanding) {
+    private mutating func accept(_ payload: Payload, _ descriptors: [SharedDescriptor], for waiting: Outstanding) {
         switch (waiting.expectation, payload) {
         case (.acknowledgement(let isTolerated), .u64(let value)):
             if value != 0 { refused(waiting.request, value, isTolerated: isTolerated) }
@@ -32,6 +32,7 @@ extension FrontEndMachine {
                 return fail(.wrongRing(expected: queue, received: state.index))
             }
             answeredBases[queue] = state.num
+        case (.answer, .vringDescriptor(let answer)): learnStateDescriptor(answer, descriptors)
         case (.answer(let purpose), .u64(let value)): learn(value, for: purpose)
         default: break
         }
@@ -44,7 +45,8 @@ extension FrontEndMachine {
         case .queueCount: requireQueues(value)
         case .memorySlots: requireMemorySlots(value)
         case .status(let bits): add(bits, to: UInt8(truncatingIfNeeded: value))
-        case .barrier, .signOfLife, .base: break
+        case .stateCheck: learnStateCheck(value)
+        case .barrier, .signOfLife, .base, .stateDescriptor: break
         }
     }
 

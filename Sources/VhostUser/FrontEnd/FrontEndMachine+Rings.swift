@@ -81,6 +81,7 @@ extension FrontEndMachine {
             // What the last back-end used without a call is found now.
             for queue in queues { actions.append(.interrupt(queue: queue.index)) }
             actions.append(.report(.ready))
+        case .stateDescriptorKnown: stateMove?.phase = .moving
         case .stopped(let stopped):
             let rings = stopped.map {
                 StoppedRing(index: $0.index, size: $0.size, usedRing: $0.usedRing, answer: answeredBases[$0.index] ?? 0)

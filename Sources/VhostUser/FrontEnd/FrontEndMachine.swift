@@ -6,8 +6,8 @@
 //        ▲                                          ▲                                │ stop
 //        └── end of file, wrong answer, silence     └────────── stopping ◀───────────┘
 //
-// Handshake is in FrontEndMachine+Handshake, start and stop in FrontEndMachine+Rings, answers in
-// FrontEndMachine+Replies. Nothing here touches guest memory.
+// Handshake is in FrontEndMachine+Handshake, start and stop in FrontEndMachine+Rings, the back-end's state in
+// FrontEndMachine+State, answers in FrontEndMachine+Replies. Nothing here touches guest memory.
 
 import Bytes
 import Linux
@@ -45,6 +45,8 @@ public struct FrontEndMachine {
     /// As many as the back-end has.
     var slotLimit: UInt64 = 0
     var lastAnswer = Instant(nanoseconds: 0)
+    /// The back-end's state, while it is being moved.
+    var stateMove: StateMove?
 
     /// Nothing is connected yet. `memory` is described to the back-end with the first start.
     public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory? = nil) {
@@ -63,7 +65,10 @@ public struct FrontEndMachine {
     var hasProtocolFeatures: Bool { offeredFeatures & VhostFeature.protocolFeatures != 0 }
 
     /// When `advance` wants to be called; nil when nothing is awaited.
-    public var nextDeadline: Instant? { outstanding?.deadline ?? healthDeadline }
+    public var nextDeadline: Instant? {
+        guard let move = stateMove else { return outstanding?.deadline ?? healthDeadline }
+        return outstanding.map { min($0.deadline, move.deadline) } ?? move.deadline
+    }
 
     /// What is to be done now; the list is empty afterwards.
     public mutating func takeActions() -> [FrontEndAction] {
@@ -86,10 +91,14 @@ public struct FrontEndMachine {
 
     /// Time passed.
     public mutating func advance(to now: Instant) {
+        if let move = stateMove, move.deadline <= now {
+            return fail(.stateTimeout(move.direction, after: options.stateDeadline))
+        }
         if let outstanding {
             guard outstanding.deadline <= now else { return }
             return fail(.timeout(outstanding.request, after: outstanding.limit))
         }
+        guard stateMove == nil else { return }
         guard let due = healthDeadline, due <= now else { return }
         ask(.getFeatures, for: .signOfLife)
         proceed(now)
@@ -108,6 +117,7 @@ public struct FrontEndMachine {
     /// Ends the connection for a reason that only the shell or the owner knows.
     public mutating func fail(_ reason: VhostUserError) {
         guard state != .disconnected else { return }
+        endMove(.failed(reason))
         forgetConnection()
         actions.append(.close)
         actions.append(.report(.disconnected(reason: reason)))
@@ -118,7 +128,7 @@ public struct FrontEndMachine {
     /// Sends until an answer must be waited for.
     mutating func proceed(_ now: Instant) {
         guard steps.count <= FrontEndMachine.maximumSteps else { return fail(.sendQueueFull(bytes: steps.count)) }
-        while outstanding == nil, !steps.isEmpty {
+        while outstanding == nil, stateMove?.phase != .moving, !steps.isEmpty {
             switch steps.removeFirst() {
             case .milestone(let milestone): reach(milestone)
             case .request(let request): send(request, now)
@@ -130,7 +140,13 @@ public struct FrontEndMachine {
         if let kick = request.kick { actions.append(.signal(kick)) }
         actions.append(.send(request.message.encoded(), request.attachments))
         guard request.expectation != .nothing else { return }
-        let limit = request.expectation == .answer(.signOfLife) ? options.healthDeadline : options.requestDeadline
+        let limit =
+            switch request.expectation {
+            case .answer(.signOfLife): options.healthDeadline
+            // The back-end may still be at work on its state; the deadline of the whole comes first.
+            case .answer(.stateCheck): options.stateDeadline
+            default: options.requestDeadline
+            }
         outstanding = Outstanding(
             request: request.message.request, expectation: request.expectation, deadline: now + limit, limit: limit)
     }
@@ -144,6 +160,7 @@ public struct FrontEndMachine {
         protocolFeatures = []
         answeredBases.removeAll()
         slots = nil
+        stateMove = nil
     }
 
     private var healthDeadline: Instant? {

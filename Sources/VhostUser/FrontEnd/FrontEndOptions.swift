@@ -20,6 +20,10 @@ public struct FrontEndOptions: Sendable {
     public var healthInterval: Interval? = .milliseconds(500)
     /// How long the sign of life may take.
     public var healthDeadline: Interval = .milliseconds(1500)
+    /// How long a back-end's state may take to be moved, from the call to its last answer.
+    public var stateDeadline: Interval = .seconds(20)
+    /// Bytes of a back-end's state; a larger one is not moved.
+    public var stateLimit = 256 << 20
     /// Before rings are stopped, one GET_FEATURES more: with its answer the back-end has seen every kick. For back-ends
     /// (passt 2026_07_28) that end themselves when they find a kick in the same turn in which its descriptor was closed.
     public var settlesKicksBeforeStop = false

@@ -13,6 +13,8 @@ enum Step {
 
 enum Milestone {
     case handshakeDone, started
+    /// The answer said through which descriptor the back-end's state passes.
+    case stateDescriptorKnown
     /// These rings were running until now; none when there was nothing to stop.
     case stopped([QueueConfiguration])
 }
@@ -46,9 +48,17 @@ enum Purpose: Equatable {
     /// The status to which these bits are added.
     case status(adding: UInt8)
     case base(queue: UInt16)
+    /// Through which descriptor the back-end's state passes.
+    case stateDescriptor
+    /// Whether all of it was moved.
+    case stateCheck
 
     var shape: PayloadShape {
-        if case .base = self { .vringState } else { .u64 }
+        switch self {
+        case .base: .vringState
+        case .stateDescriptor: .vringDescriptor
+        default: .u64
+        }
     }
 }
 

@@ -21,6 +21,12 @@ struct MachineBench {
     private(set) var attachments: [[CInt]] = []
     private(set) var isClosed = false
     private(set) var sentCount = 0
+    /// What became of states that were to be moved.
+    private(set) var outcomes: [StateOutcome] = []
+    /// Each way of a state's bytes: in which direction, and whether through a descriptor of the back-end's.
+    private(set) var stateWays: [(StateTransfer, isBackEnds: Bool)] = []
+    /// A state's bytes are through as soon as they may pass.
+    var movesStateAtOnce = true
     let parts: ConnectionDescriptors
     let queues: [QueueConfiguration]
 
@@ -79,6 +85,13 @@ struct MachineBench {
         settle()
     }
 
+    mutating func move(_ direction: StateTransfer) {
+        if let refusal = machine.move(direction, through: Attachment(openDescriptors(1)[0]), now: now) {
+            outcomes.append(refusal)
+        }
+        settle()
+    }
+
     mutating func call(_ input: (inout FrontEndMachine, Instant) -> Void) {
         input(&machine, now)
         settle()
@@ -116,6 +129,10 @@ struct MachineBench {
         case .signal(let event): event.signal()
         case .interrupt(let queue): interrupts.append(queue)
         case .stopped(let rings): stops.append(rings)
+        case .moveStateBytes(let direction, let descriptor):
+            stateWays.append((direction, descriptor != nil))
+            if movesStateAtOnce { machine.stateBytesEnded(isWhole: true, now: now) }
+        case .stateMoved(let outcome): outcomes.append(outcome)
         case .report(let event): events.append(event)
         case .close:
             isClosed = true

@@ -90,6 +90,8 @@ struct ScriptedBackEnd {
         case (.getVringBase, .vringState(let ring)):
             let state = VringState(index: ring.index, num: bases[ring.index] ?? 0)
             return Reply(to: message.request, .vringState(state)).encoded()
+        case (.setDeviceStateDescriptor, _): return own(message, 0x100)
+        case (.checkDeviceState, _): return own(message, 0)
         default: break
         }
         return message.needsReply && isAcknowledging ? own(message, 0) : []

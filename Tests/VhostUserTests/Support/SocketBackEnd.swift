@@ -35,6 +35,9 @@ final class SocketBackEnd {
     /// Bytes of each write, to send answers in pieces.
     var pieceSize = Int.max
 
+    /// What SET_DEVICE_STATE_FD gave it; closed by the test.
+    var stateEnd: SharedDescriptor?
+
     private let socket: FileDescriptor
     private var receiver = MessageReceiver(receiving: .requests)
     private let memory: GuestMemory
@@ -129,6 +132,7 @@ final class SocketBackEnd {
             try checkMemory(descriptors)
             regions.append(region)
         case (.setBackEndRequestDescriptor, _): channel = descriptors.first
+        case (.setDeviceStateDescriptor, _): stateEnd = descriptors.first
         case (.getVringBase, .vringState(let ring)): stop(Int(ring.index))
         case (_, .vringState(let ring)): change(message.request, ring)
         case (_, .vringAddress(let address)): rings[Int(address.index), default: Ring()].address = address
