@@ -33,6 +33,7 @@ final class Program {
         case .ready(let pid): ready(pid)
         case .down(let reason, let rest): print("down (\(reason)), next start in \(rest / 1_000_000) ms")
         case .line(let text): print("passt: \(text)")
+        case .replaced: print("replaced")
         case .failed(let reason):
             print("failed: \(reason)")
             reactor.stop()

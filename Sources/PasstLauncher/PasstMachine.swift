@@ -4,6 +4,7 @@
 //                    | 5 s, no pid file    | hung
 //                    v                     v
 //                  killing  <--------------+      -death-> resting (failed, if it never was ready)
+//   running -replace-> replacing -death-> starting
 //   any -stop-> stopping -death-> idle            (SIGTERM, after 1 s SIGKILL)
 //
 // A death before the first readiness is final; every later one is followed by a restart.
@@ -39,6 +40,8 @@ public enum PasstEvent: Equatable, Sendable {
     case failed(PasstError)
     /// It is gone, and reaped; it will be started again after a rest of so many nanoseconds.
     case down(PasstError, restartsIn: UInt64)
+    /// It ended because of `replace`, and is reaped; another one is being started.
+    case replaced
     /// It ended because of `stop`.
     case stopped
 }
@@ -51,6 +54,8 @@ struct PasstMachine {
         case running(since: UInt64)
         /// SIGKILL is sent; waiting for the death.
         case killing(PasstError)
+        /// SIGKILL is sent; another one is started at once when it is dead.
+        case replacing
         case resting(until: UInt64)
         case stopping(deadline: UInt64, isKilled: Bool)
         case failed
@@ -140,6 +145,9 @@ struct PasstMachine {
             over(.ended(end, lines: []), now)
         case .killing(.notReady(let seconds, _)): over(.notReady(seconds: seconds, lines: held), now)
         case .killing(let error): over(end == .signalled(Self.kill) ? error : .ended(end, lines: held), now)
+        case .replacing:
+            actions.append(.report(.replaced))
+            spawn(now)
         case .stopping: settle(.idle, .stopped)
         case .idle, .resting, .failed: break
         }
@@ -148,6 +156,14 @@ struct PasstMachine {
     /// The front-end's request deadline passed. A hung passt still writes guest memory: it must be dead
     /// before another one is attached.
     mutating func reportHung(now: UInt64) { give(up: .hung, now) }
+
+    /// Another one is to take its place. False when there is none that runs.
+    mutating func replace() -> Bool {
+        guard case .running = state else { return false }
+        state = .replacing
+        actions.append(.signal(Self.kill))
+        return true
+    }
 
     /// Somebody looked whether a signal has stopped it.
     mutating func looked(isStopped: Bool, now: UInt64) {
@@ -172,7 +188,7 @@ struct PasstMachine {
         case .starting, .running:
             state = .stopping(deadline: now &+ limits.stop, isKilled: false)
             actions.append(.signal(Self.terminate))
-        case .killing: state = .stopping(deadline: now, isKilled: true)
+        case .killing, .replacing: state = .stopping(deadline: now, isKilled: true)
         case .resting, .idle, .failed: settle(.idle, .stopped)
         case .stopping: break
         }

@@ -75,6 +75,13 @@ public final class PasstSupervisor {
         perform()
     }
 
+    /// Ends it at once and starts another in its place: `replaced` and `ready` follow. False when none is ready; one that
+    /// rests, or starts, will be ready by itself.
+    public func replace() -> Bool {
+        defer { perform() }
+        return machine.replace()
+    }
+
     /// Connects to it; after `ready`. A hung passt can be connected to as well, once; then it is EAGAIN.
     public func connect() throws(SystemError) -> FileDescriptor {
         try UnixSocket.connect(to: directory.path + "/" + files.socket)
@@ -96,7 +103,7 @@ public final class PasstSupervisor {
     private func report(_ event: PasstEvent) {
         switch event {
         case .failed, .down, .stopped: removeFiles()
-        case .ready, .line: break
+        case .ready, .line, .replaced: break
         }
         reactor.atEndOfTurn { [weak self] in self?.onEvent?(event) }
     }

@@ -159,6 +159,35 @@ struct PasstMachineTests {
         #expect(machine.takeActions() == [.report(.down(.suspended, restartsIn: 100 * ms))])
     }
 
+    @Test("one that is replaced is killed, and the next one starts when it is dead, without a rest")
+    func replaced() {
+        var machine = running()
+        #expect(machine.replace() == true)
+        #expect(machine.takeActions() == [.signal(9)])
+        #expect(machine.replace() == false)
+        machine.reportHung(now: 1)
+        machine.advance(to: 100 * second)
+        #expect(machine.takeActions().isEmpty)
+        machine.ended(.signalled(9), now: 3)
+        #expect(machine.takeActions() == [.report(.replaced), .spawn])
+        machine.pidFile(Array("7\n".utf8), now: 4)
+        #expect(machine.takeActions() == [.report(.ready(pid: 7))])
+    }
+
+    @Test("only one that is ready is replaced, and one that is stopped meanwhile stays away")
+    func replacedElsewhere() {
+        var machine = made()
+        #expect(machine.replace() == false)
+        machine.start(now: 0)
+        #expect(machine.replace() == false)
+        machine = running()
+        #expect(machine.replace() == true)
+        machine.stop(now: 1)
+        _ = machine.takeActions()
+        machine.ended(.signalled(9), now: 2)
+        #expect(machine.takeActions() == [.report(.stopped)])
+    }
+
     @Test("a hung passt is killed, and only its death is followed by a restart")
     func hung() {
         var machine = running()

@@ -62,6 +62,7 @@ final class PasstProbe {
         switch event {
         case .ready(let pid): Probe.say("ready \(pid)")
         case .line(let text): Probe.say("line \(text)")
+        case .replaced: Probe.say("replaced")
         case .failed(let error):
             for line in error.lines { Probe.say("last \(line)") }
             Probe.say("failed \(error)")
