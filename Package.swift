@@ -143,7 +143,10 @@ let testing: [Target] = [
     tests(of: "GuestNode", imports: ["Virtio", "NetStack", "Link", "Bytes", "Linux", "TestSupport"]),
     tests(
         of: "NetEmu",
-        imports: ["Bytes", "Linux", "Link", "Migration", "PasstLauncher", "TestSupport", "Virtio", "VhostUser"]),
+        imports: [
+            "Bytes", "GuestNode", "Linux", "Link", "Migration", "PasstLauncher", "PasstSession", "TestSupport",
+            "Virtio", "VhostUser",
+        ]),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux", "Linux"], swiftSettings: strict),
 ]
 

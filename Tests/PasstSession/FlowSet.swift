@@ -40,7 +40,7 @@ public final class FlowSet {
 
     /// Bytes that may be under way in a connection: enough that some lie in every queue when it is moved.
     static let window = 6144
-    private let node: MovableNode
+    private let node: any TurningNode
     private let bytesEach: Int
     private var sendLimit = 0
     private var flows: [Flow] = []
@@ -50,7 +50,9 @@ public final class FlowSet {
     private static let period = 65_521
 
     /// Opens `count` connections to `port` of the host (its loopback, when the address is the gateway's) and waits until all are established.
-    public init(_ count: Int, on node: MovableNode, to address: String = gateway, port: UInt16, bytesEach: Int) throws {
+    public init(
+        _ count: Int, on node: any TurningNode, to address: String = gateway, port: UInt16, bytesEach: Int
+    ) throws {
         self.node = node
         self.bytesEach = bytesEach
         var state: UInt32 = 1

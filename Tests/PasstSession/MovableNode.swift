@@ -31,8 +31,28 @@ public struct Move: Sendable {
     public var downMilliseconds = 0.0
 }
 
+/// A node that a test turns.
+public protocol TurningNode: AnyObject {
+    var reactor: Reactor { get }
+    var node: Node { get }
+}
+
+extension TurningNode {
+    public var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
+
+    /// Turns the loop until `condition` holds; false after `seconds`.
+    public func turn(atMost seconds: Double, until condition: () -> Bool) throws -> Bool {
+        let deadline = reactor.nowNanoseconds + UInt64(seconds * 1e9)
+        while !condition() {
+            guard reactor.nowNanoseconds < deadline else { return false }
+            try reactor.turn(maxWaitNanoseconds: 20_000_000)
+        }
+        return true
+    }
+}
+
 /// A node on a real passt, moved by a reactor of its own.
-public final class MovableNode {
+public final class MovableNode: TurningNode {
     public let reactor: Reactor
     public let node: Node
     private let memory: GuestMemory
@@ -58,18 +78,6 @@ public final class MovableNode {
         guard try turn(atMost: 20, until: { node.isAddressed }) else {
             throw TestFailure(description: "no lease within 20 s\n\(passt.passt.transcript)")
         }
-    }
-
-    public var now: Instant { Instant(nanoseconds: reactor.nowNanoseconds) }
-
-    /// Turns the loop until `condition` holds; false after `seconds`.
-    public func turn(atMost seconds: Double, until condition: () -> Bool) throws -> Bool {
-        let deadline = reactor.nowNanoseconds + UInt64(seconds * 1e9)
-        while !condition() {
-            guard reactor.nowNanoseconds < deadline else { return false }
-            try reactor.turn(maxWaitNanoseconds: 20_000_000)
-        }
-        return true
     }
 
     /// Stops the rings, carries the back-end's state over and goes on at `destination`. The former passt is left as a

@@ -29,6 +29,7 @@ public enum OptionTable {
         .logFile,
         .runAs,
         .sandbox,
+        .repair,
         .guestName,
         .nodefaults,
         .machine,

@@ -1,4 +1,4 @@
-// -pidfile, -daemonize, -D, -runas, -sandbox: what is asked of the process itself.
+// -pidfile, -daemonize, -D, -runas, -sandbox, -repair: what is asked of the process itself.
 
 extension OptionRow {
     static let stopped = OptionRow("S", nil, "do not start the guest: type cont in the monitor") { builder, _ in
@@ -31,6 +31,16 @@ extension OptionRow {
                 check: { list throws(OptionError) in _ = try SandboxOption.plan(list) }))
     ) { builder, parsed throws(OptionError) in
         builder.configuration.process.sandbox = try SandboxOption.plan(parsed.list)
+    }
+
+    static let repair = OptionRow(
+        "repair", "[path=]FILE|off",
+        "the netemu-repair with which connections move with the guest (default: it is searched)",
+        reads: .list(.checked(implied: "path", RepairOption.keys))
+    ) { builder, parsed throws(OptionError) in
+        let path = try RepairOption.keys.read(parsed.list).path("path")
+        builder.configuration.process.repair =
+            path.map { $0 == "off" ? .off : .file($0, location: parsed.option.location) } ?? .search
     }
 
     static let runWith = OptionRow(
@@ -87,6 +97,12 @@ enum RunWithOption {
             .only("exit-with-parent", "off"),
             KeyRow("chroot", .notYet, "Leave it out, or use -sandbox on"),
         ])
+}
+
+/// `-repair`.
+enum RepairOption {
+    static let keys = KeyTable(
+        title: "repair", rows: [KeyRow("path", .path, "the netemu-repair program, or off for none")])
 }
 
 enum SandboxOption {

@@ -32,6 +32,8 @@ protocol NetdevKind: Sendable {
     /// The programs that it starts: the minder must know them before it is forked.
     /// - Throws: errors without a location.
     func programs() throws(EmulationError) -> [MindedProgram]
+    /// Its connections move with a netemu-repair beside it.
+    var isHelpedByRepair: Bool { get }
     /// Makes the back-end; it is not started.
     /// - Throws: errors without a location.
     func make(_ site: NetdevSite) throws(EmulationError) -> any Netdev
@@ -48,6 +50,7 @@ extension NetdevKind {
     /// What QEMU says behind the reason why the back-end cannot be made.
     var notMade: String { "Device '\(Self.name)' could not be initialized" }
     func programs() throws(EmulationError) -> [MindedProgram] { [] }
+    var isHelpedByRepair: Bool { false }
 }
 
 /// Where a back-end is made, and what it may use there.

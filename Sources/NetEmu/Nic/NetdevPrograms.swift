@@ -3,11 +3,16 @@
 
 import Linux
 import Migration
+import PasstLauncher
 
 /// The minder, and the programs that it will start.
 final class NetdevPrograms {
     /// nil when there is nothing to start, now or later.
     let minder: Minder?
+    /// Switches TCP_REPAIR for passts of ours; nil when there is none.
+    let repair: RepairProgram?
+    /// Why there is none.
+    let repairProblem: String?
     private var started = 0
 
     /// Finds the programs and forks the minder. Call while there is one thread.
@@ -20,14 +25,40 @@ final class NetdevPrograms {
             }
         }
         if !configuration.monitors.isEmpty { found += NetdevKinds.all.flatMap { $0.programsOfMonitor } }
+        (repair, repairProblem) = try Self.repair(configuration, mayHelp: !found.isEmpty)
+        if let repair, !found.isEmpty { found.append(repair.minded) }
         if configuration.mayRunCommands { found.append(.shell) }
         do throws(SpawnError) {
             minder = found.isEmpty ? nil : try Minder.start(found)
         } catch { throw EmulationError(text: "cannot prepare to start programs: \(error)") }
     }
 
+    /// The helper of passts over vhost-user, also of those that the monitor adds.
+    private static func repair(
+        _ configuration: Configuration, mayHelp: Bool
+    ) throws(EmulationError) -> (RepairProgram?, String?) {
+        let isWanted = configuration.network.contains {
+            if case .netdev(_, let plan) = $0, case .backEnd(let kind) = plan.wanted {
+                kind.isHelpedByRepair
+            } else {
+                false
+            }
+        }
+        switch configuration.process.repair {
+        case .off: return (nil, "-repair off")
+        case .file(let path, let location):
+            do throws(SystemError) { return (try RepairProgram(path), nil) } catch {
+                throw EmulationError(location: location, text: "cannot start \(path): \(error.reason)")
+            }
+        case .search:
+            guard isWanted || mayHelp && !configuration.monitors.isEmpty else { return (nil, nil) }
+            if let found = try? RepairProgram(nil) { return (found, nil) }
+            return (nil, "netemu-repair is neither beside netemu, nor in ../libexec, nor in PATH")
+        }
+    }
+
     /// Where no program can be started.
-    init() { minder = nil }
+    init() { (minder, repair, repairProblem) = (nil, nil, nil) }
 
     /// The number of the next program that is started: its files are told apart by it.
     func nextNumber() -> Int {

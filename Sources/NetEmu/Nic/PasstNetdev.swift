@@ -21,6 +21,10 @@ final class PasstNetdev: Netdev {
         /// The connection is over; its passt has not been seen to end yet.
         case ending(why: String)
         case restarting(attempt: Int, milliseconds: UInt64, why: String)
+        /// It has given its state away and is killed; another one comes.
+        case replacing
+        /// Its connections live elsewhere.
+        case handedOver
         case gone
     }
 
@@ -30,23 +34,28 @@ final class PasstNetdev: Netdev {
         case frames(FrameStream)
     }
 
-    private let name: String
+    let name: String
     private let location: String?
-    private let reactor: Reactor
+    let reactor: Reactor
+    let launch: PasstLaunch
     private let traffic: Traffic
     private let voice: Voice
     private let isQuiet: Bool
     private let warnings: LimitedWarnings
-    private let supervisor: PasstSupervisor
-    private var state = State.launching
+    let supervisor: PasstSupervisor
+    var state = State.launching
     private var pid: Int32 = 0
     private var attempt = 0
     private var isStopping = false
     /// We have closed our end: what passt says of that is no news.
-    private var hasLeft = false
+    var hasLeft = false
     private lazy var lookAlarm = Alarm(on: reactor) { [weak self] in self?.look() }
     /// The handshake was done once: from now on faults are mended, not fatal.
-    private(set) var isReady = false
+    private var hasBeenConnected = false
+    /// A start only remembers: the guest's state is awaited. Over a socket there is none to come.
+    var isHeldForState = false { didSet { if !canMove { isHeldForState = false } } }
+    var move = PasstMove()
+    lazy var waitAlarm = Alarm(on: reactor) { [weak self] in self?.waitedTooLong() }
     var onEvent: ((NetdevEvent) -> Void)?
 
     /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
@@ -59,6 +68,7 @@ final class PasstNetdev: Netdev {
     init(_ name: String, location: String?, launch: PasstLaunch) throws(EmulationError) {
         self.name = name
         self.location = location
+        self.launch = launch
         reactor = launch.tools.reactor
         voice = launch.voice
         warnings = LimitedWarnings(on: reactor, say: voice.warn)
@@ -89,6 +99,11 @@ final class PasstNetdev: Netdev {
         }
     }
 
+    /// The peer of a passt over vhost-user.
+    var rings: RingPeer? { if case .rings(let peer) = traffic { peer } else { nil } }
+
+    var isReady: Bool { hasBeenConnected || isHeldForState }
+
     /// On rings the card itself knows whether its back-end is alive.
     var isUp: Bool {
         guard case .frames = traffic else { return true }
@@ -96,31 +111,32 @@ final class PasstNetdev: Netdev {
         return false
     }
 
-    /// Over a socket passt has no way to hand its connections over.
-    var keepsConnections: Bool { if case .frames = traffic { true } else { false } }
-
     private var mode: String { if case .rings = traffic { "vhost-user" } else { "stream" } }
 
     var isGone: Bool { state == .gone }
 
     var info: String {
         switch state {
+        case .launching where isHeldForState && supervisor.isIdle: "waiting for the guest's state"
         case .launching: "launching passt"
         case .connecting: "connecting to passt"
         case .connected(let pid): "\(mode),connected to pid \(pid)"
         case .ending(let why): "ending passt: \(why)"
         case .restarting(let attempt, let milliseconds, let why):
             "restarting passt (attempt \(attempt) in \(milliseconds) ms): \(why)"
+        case .replacing: "replacing passt, which has given its state away"
+        case .handedOver: "passt has ended: its connections live elsewhere"
         case .gone: "passt has ended"
         }
     }
 
-    func start() { supervisor.start() }
+    func start() { if !isHeldForState { supervisor.start() } }
 
     func stop() {
         isStopping = true
         hasLeft = true
         lookAlarm.set(nil)
+        endHelper()
         switch traffic {
         case .rings(let peer): peer.disconnect()
         case .frames(let stream): stream.detach()
@@ -139,7 +155,8 @@ final class PasstNetdev: Netdev {
             connect()
         case .failed(let error): failed(error)
         case .down(let error, let rest): down(error, rest)
-        case .stopped: gone()
+        case .replaced: replaced()
+        case .stopped: stopped()
         }
     }
 
@@ -157,7 +174,7 @@ final class PasstNetdev: Netdev {
     private func failed(_ error: PasstError) {
         for line in error.lines { say(line) }
         state = .gone
-        onEvent?(.failed(EmulationError(location: location, sentence: "\(error)")))
+        tell(EmulationError(location: location, sentence: "\(error)"))
         onEvent?(.ended)
     }
 
@@ -170,7 +187,7 @@ final class PasstNetdev: Netdev {
         case .rings(let peer): peer.backEndDied()
         case .frames(let stream): stream.detach()
         }
-        guard isReady else { return stopAfterFailure(why) }
+        guard hasBeenConnected else { return stopAfterFailure(why) }
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
         onEvent?(.disconnected)
@@ -182,7 +199,24 @@ final class PasstNetdev: Netdev {
     private func stopAfterFailure(_ why: String) {
         isStopping = true
         supervisor.stop()
-        onEvent?(.failed(EmulationError(location: location, sentence: why)))
+        tell(EmulationError(location: location, sentence: why))
+    }
+
+    /// It never came up: whoever waits for it is told, otherwise everybody.
+    private func tell(_ error: EmulationError) {
+        if move.waiters.isEmpty { onEvent?(.failed(error)) } else { tellWaiters(error) }
+    }
+
+    private func replaced() {
+        rings?.backEndDied()
+        state = .launching
+        onEvent?(.disconnected)
+    }
+
+    private func stopped() {
+        guard !isStopping else { return gone() }
+        // The guest came back before it had ended.
+        if state == .launching { supervisor.start() }
     }
 
     private func gone() {
@@ -195,7 +229,7 @@ final class PasstNetdev: Netdev {
     // MARK: the connection
 
     private func peerSaid(_ event: RingPeer.Event) {
-        guard !isStopping else { return }
+        guard !isStopping, state != .replacing else { return }
         switch event {
         case .connected: connected()
         case .lost(let reason): fault("\(reason)", isClosed: reason.isEndOfFile)
@@ -212,9 +246,10 @@ final class PasstNetdev: Netdev {
 
     private func connected() {
         state = .connected(pid: pid)
-        isReady = true
+        hasBeenConnected = true
         if case .frames = traffic { lookAlarm.set(reactor.nowNanoseconds &+ Self.lookPause) }
         onEvent?(.connected)
+        tellWaiters(nil)
     }
 
     /// Over a socket passt need not answer anything, but it always reads.

@@ -25,6 +25,9 @@ final class RingPeer {
     /// The handshake was done once.
     private var hasBeenConnected = false
     var onEvent: ((Event) -> Void)?
+    /// The handshake is done and the device has not heard of it: what is asked of the back-end now comes before its rings
+    /// start. When the answer is true, it hears of it by the call that is given.
+    var onArrival: ((_ goOn: @escaping () -> Void) -> Bool)?
 
     init(_ options: FrontEndOptions = FrontEndOptions(), on reactor: Reactor) {
         frontEnd = FrontEnd(reactor: reactor, options: options)
@@ -43,6 +46,14 @@ final class RingPeer {
     func backEndDied() {
         frontEnd.disconnect()
         device?.backEndDied()
+    }
+
+    /// The back-end's state, while its rings stand still; nil when it has none.
+    func saveState(_ done: @escaping (Result<[UInt8]?, VhostUserError>) -> Void) { frontEnd.saveState(done) }
+
+    /// Gives the back-end a state before its rings start; false when it takes none.
+    func loadState(_ state: [UInt8], _ done: @escaping (Result<Bool, VhostUserError>) -> Void) {
+        frontEnd.loadState(state, done)
     }
 
     // MARK: the device
@@ -95,6 +106,11 @@ final class RingPeer {
     }
 
     private func connected(_ features: UInt64) {
+        let waits = onArrival? { [weak self] in self?.arrived(features) } ?? false
+        if !waits { arrived(features) }
+    }
+
+    private func arrived(_ features: UInt64) {
         if hasBeenConnected {
             device?.backEndReturned(features: features)
         } else {

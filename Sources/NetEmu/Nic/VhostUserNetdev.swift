@@ -16,12 +16,17 @@ final class VhostUserNetdev: Netdev {
         let voice: Voice
     }
 
-    private let place: Place
+    let place: Place
     private let device: SocketDevice
-    private let peer: RingPeer
+    let peer: RingPeer
+    let reactor: Reactor
     /// Whoever is at the socket can bring them about as often as it likes.
-    private let warnings: LimitedWarnings
-    private var isConnected = false
+    let warnings: LimitedWarnings
+    private(set) var isConnected = false
+    /// Nothing is held: whoever is at the socket was started by somebody else, and is connected to at once, as by QEMU.
+    var isHeldForState = false
+    var move = VhostUserMove()
+    lazy var waitAlarm = Alarm(on: reactor) { [weak self] in self?.waitedTooLong() }
     private var hasBeenConnected = false
     private(set) var isGone = false
     var onEvent: ((NetdevEvent) -> Void)?
@@ -29,9 +34,11 @@ final class VhostUserNetdev: Netdev {
     init(_ place: Place, _ device: SocketDevice, on reactor: Reactor) {
         self.place = place
         self.device = device
+        self.reactor = reactor
         warnings = LimitedWarnings(on: reactor, say: place.voice.warn)
         peer = RingPeer(on: reactor)
         peer.onEvent = { [weak self] in self?.peerSaid($0) }
+        peer.onArrival = { [weak self] in self?.loadKept($0) ?? false }
     }
 
     var chardev: String? { place.chardev }
@@ -66,6 +73,7 @@ final class VhostUserNetdev: Netdev {
             isConnected = true
             hasBeenConnected = true
             onEvent?(.connected)
+            tellWaiters(nil)
         case .lost(let reason): lost("\(reason)", hint: hint(reason))
         case .warning(let text): warnings.warn("\(place.chardev): \(text)")
         }

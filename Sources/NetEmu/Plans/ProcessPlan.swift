@@ -14,9 +14,20 @@ public struct ProcessPlan: Equatable, Sendable {
     public var runAsLocation: String?
     /// `-sandbox`; nil leaves it off.
     public var sandbox: SandboxPlan?
+    /// `-repair`.
+    var repair = RepairPlan.search
 
     /// Nothing is asked.
     public init() {}
+}
+
+/// Which netemu-repair helps passt when the guest moves.
+enum RepairPlan: Equatable, Sendable {
+    /// The one beside netemu, in ../libexec or in PATH.
+    case search
+    /// This one.
+    case file(String, location: String)
+    case off
 }
 
 /// `-sandbox on,…`: what stays allowed once everything is set up. Each is denied unless said otherwise.

@@ -69,7 +69,6 @@ final class Network {
         guard let client = topology[id] else { return nil }
         let netdev = try netdev(for: client, plan)
         netdev.onEvent = { [weak self] in self?.netdevSaid(id, $0) }
-        if isExpecting, let moving = netdev as? any MovingNetdev { moving.isHeldForState = true }
         netdevs[id] = netdev
         // A back-end of -net is on a hub from the start.
         if let peer = client.peer.flatMap({ topology[$0] }), peer.hub != nil, netdevs[peer.id] == nil {
@@ -143,7 +142,11 @@ final class Network {
 
     // MARK: running
 
-    func start() { for netdev in netdevs.values { netdev.start() } }
+    func start() {
+        // Those that get a state; one on a hub gets none.
+        if isExpecting { for entry in cardsInOrder { movingNetdev(of: entry.client)?.netdev.isHeldForState = true } }
+        for netdev in netdevs.values { netdev.start() }
+    }
 
     /// The start need not wait for a back-end any more.
     var isReady: Bool { netdevs.values.allSatisfy(\.isReady) }

@@ -35,6 +35,7 @@ struct PasstKind: NetdevKind {
     static var programsOfMonitor: [MindedProgram] { (try? PasstProgram(nil)).map { [$0.minded] } ?? [] }
 
     func programs() throws(EmulationError) -> [MindedProgram] { [try program().minded] }
+    var isHelpedByRepair: Bool { options.vhostUser }
 
     private func program() throws(EmulationError) -> PasstProgram {
         do throws(PasstError) {
@@ -49,7 +50,8 @@ struct PasstKind: NetdevKind {
         }
         let launch = PasstLaunch(
             options: resolvedOptions, program: try program(), files: PasstFiles(number: site.programs.nextNumber()),
-            directory: minder.directory, tools: PasstTools(spawner: minder, reactor: site.reactor), voice: site.voice)
+            directory: minder.directory, tools: PasstTools(spawner: minder, reactor: site.reactor),
+            repair: site.programs.repair, repairProblem: site.programs.repairProblem, voice: site.voice)
         return try PasstNetdev(site.name, location: site.location, launch: launch)
     }
 

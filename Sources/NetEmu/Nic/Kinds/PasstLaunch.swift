@@ -10,6 +10,10 @@ struct PasstLaunch {
     let files: PasstFiles
     let directory: RuntimeDirectory
     let tools: PasstTools
+    /// Lets connections move; nil when there is none.
+    var repair: RepairProgram?
+    /// Why there is none.
+    var repairProblem: String?
     /// For what passt and netemu say of it.
     let voice: Voice
 }

@@ -1,0 +1,73 @@
+// A guest moves between two netemus, each with a passt of its own over vhost-user that forwards the same port of the same
+// host: the second passt can only start when the first has given its connections away.
+
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("connections of a guest that moves", .serialized)
+struct MovingConnectionTests {
+    private func node(_ ground: Ground, more: [String] = []) throws -> Session {
+        try ground.session(
+            words: [
+                "-netdev", "passt,id=n,path={passt},vhost-user=on,tcp-ports=18080",
+                "-device", "virtio-net-pci,netdev=n,id=d0",
+            ] + more)
+    }
+
+    private func lines(_ session: Session, _ command: String, seconds: Double = 30) throws -> [Substring] {
+        Array(try session.monitor(command, seconds: seconds).split(whereSeparator: \.isNewline).dropFirst())
+    }
+
+    private func quit(_ session: Session) throws {
+        session.child.write("quit\n")
+        #expect(try session.child.wait(seconds: 20) == .exited(0), "\(session.child.transcript)")
+    }
+
+    /// Moves the guest, and ends the netemu in which it was.
+    private func move(_ here: Session, to there: Session, at path: String, report: String) throws {
+        _ = try lines(here, "migrate unix:\(path)")
+        #expect(try lines(here, "info status") == ["VM status: paused (postmigrate)"], "\(here.child.transcript)")
+        #expect(try eventually { try lines(there, "info status") == ["VM status: running"] })
+        let told = try lines(there, "info migrate").joined(separator: "\n")
+        #expect(told.contains(report), "\(told)\n\(there.child.transcript)")
+        try quit(here)
+    }
+
+    @Test("a download goes on through another passt, byte for byte, there and back again")
+    func download() throws {
+        try withGround(as: .mapped) { ground in
+            let url = "http://\(gateway):8080/bytes/200000000"
+            let first = try node(ground)
+            try first.waitForLease()
+            let digest = try first.run("curl -sf --sha256 -o /dev/null \(url)", seconds: 60)
+            let wanted = try #require(digest.output.split(whereSeparator: \.isWhitespace).first { $0.count == 64 })
+            var here = first
+            here.console.write("curl -sf --sha256 -o /dev/null \(url); echo finished=$?\n")
+            for round in 0..<3 {
+                let path = "\(ground.directory.path)/m\(round)"
+                let there = try node(ground, more: ["-incoming", "unix:\(path)"])
+                try move(here, to: there, at: path, report: "n: 1 had, 1 moved, 0 lost")
+                here = there
+            }
+            let end = try here.console.wait(for: "finished=", seconds: 60)
+            #expect(end.contains(wanted) && end.contains("finished=0"), "\(end)\n\(here.child.transcript)")
+            try quit(here)
+        }
+    }
+
+    @Test("without a helper the guest moves alone, which is said; what it begins afterwards works")
+    func alone() throws {
+        try withGround(as: .mapped) { ground in
+            let here = try node(ground, more: ["-repair", "off"])
+            try here.waitForLease()
+            let path = "\(ground.directory.path)/m"
+            let there = try node(ground, more: ["-repair", "off", "-incoming", "unix:\(path)"])
+            try move(here, to: there, at: path, report: "n: 0 had, 0 moved, 0 lost")
+            #expect(here.child.transcript.contains("no repair helper (-repair off)"), "\(here.child.transcript)")
+            let status = try there.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000", seconds: 30).status
+            #expect(status == 0, "\(there.child.transcript)")
+            try quit(there)
+        }
+    }
+}
