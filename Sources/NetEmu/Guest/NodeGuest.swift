@@ -20,8 +20,6 @@ final class NodeGuest: Guest {
     private var isTurning = false
     private var isWanted = false
     private var isRunning = false
-    /// When it was written down, for one that moved here and did not run yet.
-    var leftAt: UInt64?
     /// Its script, or its console, decides when netemu ends: the command line's, or one that moved here.
     private var hasTask: Bool
     private var isResetting = false
@@ -32,6 +30,8 @@ final class NodeGuest: Guest {
     /// Called when the node that leaves is silent.
     private var onSilence: (() -> Void)?
     private var hasToldEnd = false
+    /// See `holdTime`.
+    private var heldTime: Interval?
     private lazy var timeout = Alarm(on: reactor) { [weak self] in self?.timeIsOver() }
     var onEvent: ((GuestEvent) -> Void)?
 
@@ -97,7 +97,8 @@ final class NodeGuest: Guest {
     func resume() {
         guard !isRunning else { return }
         isRunning = true
-        tellAbsence()
+        if let heldTime { timeLeft = heldTime }
+        heldTime = nil
         if !hasBooted { boot() }
         letGo()
         wantTurn()
@@ -151,11 +152,25 @@ final class NodeGuest: Guest {
     // MARK: time
 
     func begin() {
+        heldTime = nil
         if case .failure(let error)? = movedFiles {
             onEvent?(.failed(EmulationError(location: "-guest node,moved-files=\(error.subject)", text: error.reason)))
         }
         guard let patience = plan.timeout else { return }
         timeout.set(reactor.nowNanoseconds &+ UInt64(clamping: patience.nanoseconds))
+    }
+
+    /// What is left of the script's time; nil: it has as long as it takes.
+    var timeLeft: Interval? {
+        get { timeout.deadline.map { Interval(nanoseconds: Int64(clamping: $0 - min($0, reactor.nowNanoseconds))) } }
+        set { timeout.set(newValue.map { reactor.nowNanoseconds &+ UInt64(clamping: $0.nanoseconds) }) }
+    }
+
+    /// What is left of the script's time, which stands still from now on until the guest goes on here: it may go elsewhere.
+    func holdTime() -> Interval? {
+        heldTime = heldTime ?? timeLeft
+        timeLeft = nil
+        return heldTime
     }
 
     /// Whatever the script waits for: back-ends, its own text, an address, `cont`.
