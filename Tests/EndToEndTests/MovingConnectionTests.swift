@@ -34,28 +34,6 @@ struct MovingConnectionTests {
         try quit(here)
     }
 
-    @Test("a download goes on through another passt, byte for byte, there and back again")
-    func download() throws {
-        try withGround(as: .mapped) { ground in
-            let url = "http://\(gateway):8080/bytes/200000000"
-            let first = try node(ground)
-            try first.waitForLease()
-            let digest = try first.run("curl -sf --sha256 -o /dev/null \(url)", seconds: 60)
-            let wanted = try #require(digest.output.split(whereSeparator: \.isWhitespace).first { $0.count == 64 })
-            var here = first
-            here.console.write("curl -sf --sha256 -o /dev/null \(url); echo finished=$?\n")
-            for round in 0..<3 {
-                let path = "\(ground.directory.path)/m\(round)"
-                let there = try node(ground, more: ["-incoming", "unix:\(path)"])
-                try move(here, to: there, at: path, report: "n: 1 had, 1 moved, 0 lost")
-                here = there
-            }
-            let end = try here.console.wait(for: "finished=", seconds: 60)
-            #expect(end.contains(wanted) && end.contains("finished=0"), "\(end)\n\(here.child.transcript)")
-            try quit(here)
-        }
-    }
-
     @Test("without a helper the guest moves alone, which is said; what it begins afterwards works")
     func alone() throws {
         try withGround(as: .mapped) { ground in

@@ -114,8 +114,7 @@ private let wikis: [PublicLine] = [
         "-M microvm,x-option-roms=off,rtc=off -no-reboot -nodefaults -no-user-config -nographic "
             + "-netdev passt,id=net0 -device virtio-net-device,netdev=net0 -device virtio-blk-device,drive=test",
         ["-device virtio-blk-device,drive=test: 'virtio-blk-device' needs -guest qemu"]),
-    PublicLine(
-        "a migration's other side", "-nic passt -incoming tcp:0:4444", ["-incoming tcp:0:4444: not supported yet"]),
+    PublicLine("a migration's other side", "-nic passt -incoming tcp:0:4444"),
     PublicLine(
         "an emulated switch of hub ports",
         "-netdev hubport,id=p1,hubid=0 -netdev hubport,id=p2,hubid=0 -device e1000,netdev=p1 -device rtl8139,netdev=p2 -M pc"

@@ -91,7 +91,11 @@ final class OutgoingMigration {
         }
     }
 
-    private func prepare() {
+    /// Whether there is a helper that may help is known when one has been tried.
+    private func prepare() { moves.prepareToSave { [weak self] in self?.prepared() } }
+
+    private func prepared() {
+        guard !isOver else { return }
         let losses =
             site.network.stayingBehind.map {
                 "\($0): the connections that it has stay behind"
@@ -102,11 +106,8 @@ final class OutgoingMigration {
             return
         }
         for loss in losses { site.voice.warn(loss) }
-        moves.prepareToSave { [weak self] in
-            guard let self else { return }
-            isPrepared = true
-            if isStopDue { stopGuest() }
-        }
+        isPrepared = true
+        if isStopDue { stopGuest() }
     }
 
     private func stopGuest() {

@@ -89,7 +89,7 @@ struct BackEndMoveTests {
         let text =
             "x-require-connections is on, and connections would be lost: 2 connections will be lost: no repair helper"
         #expect(pair.migrate() == ["netemu: \(text)", "> "])
-        #expect(here.log == ["start"] && pair.source.run.state == .running)
+        #expect(here.log == ["start", "helper"] && pair.source.run.state == .running)
         #expect(!there.log.contains("load"))
     }
 

@@ -88,8 +88,8 @@ struct MoveTests {
         _ = pair.source.type("stop")
         #expect(pair.migrate() == ["> "])
         #expect(pair.turn { pair.destination.type("info status") == ["VM status: paused", "> "] })
-        #expect(pair.destination.guest.log == [])
-        #expect(pair.destination.type("cont") == ["> "] && pair.destination.guest.log == ["resume"])
+        #expect(!pair.destination.guest.log.contains("resume"))
+        #expect(pair.destination.type("cont") == ["> "] && pair.destination.guest.log.last == "resume")
     }
 
     @Test("stop before the guest comes keeps it still")
