@@ -56,7 +56,9 @@ public struct PasstState: Equatable, Sendable {
     private static let flowLimit: UInt32 = 1 << 17
     private static let recordSize = 112
 
-    /// - Parameter bytes: all of a state; a part of it is an error.
+    /// - Parameters:
+    ///   - bytes: all of a state; a part of it is an error.
+    ///   - ports: how passt's host writes port numbers.
     public init(_ bytes: [UInt8], ports: PortOrder = .native) throws(PasstStateError) {
         var fields = StateFields(bytes)
         guard try fields.number(8) == 0xb1bb_1d1b_0bb1_d1b0 else { throw .notPasst }

@@ -48,4 +48,69 @@ struct MovingConnectionTests {
             try quit(there)
         }
     }
+
+    /// Begins a stream of 24 MB at 3 MB/s; its end is typed so that the echo of the line does not show it.
+    private func beginStream(at session: Session) {
+        session.console.write("ramp send -n 24000000 \(gateway) 9000 3M; echo fin''ished=$?\n")
+    }
+
+    @Test("a stream goes on through another passt, and a third one, byte for byte")
+    func stream() throws {
+        try withGround(as: .mapped) { ground in
+            var here = try node(ground)
+            try here.waitForLease()
+            let unmoved = try here.run("ramp send -n 24000000 \(gateway) 9000", seconds: 60)
+            #expect(unmoved.status == 0, "\(unmoved.output)")
+            try ground.peer.wait(for: "sink: 24000000 bytes", seconds: 60)
+            let line = try #require(ground.peer.output.split(separator: "\n").first { $0.contains("sink: 24000000") })
+            beginStream(at: here)
+            for round in 1...2 {
+                let path = "\(ground.directory.path)/m\(round)"
+                let there = try node(ground, more: ["-incoming", "unix:\(path)"])
+                try move(here, to: there, at: path, report: "n: 1 had, 1 moved, 0 lost")
+                here = there
+            }
+            let said = try here.console.wait(for: "finished=", seconds: 60)
+            #expect(said.contains("finished=0"), "\(said)\n\(here.child.transcript)")
+            #expect(eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 })
+            try quit(here)
+        }
+    }
+
+    @Test("the session of QEMU's documentation: passt and its helpers started by hand")
+    func byHand() throws {
+        try withGround(as: .mapped) { ground in
+            let path = ground.directory.path
+            let repair = try Peers.built("netemu-repair").require()
+            var started: [Child] = []
+            func side(_ name: String, more: [String] = []) throws -> Session {
+                let socket = "\(path)/passt_\(name).socket"
+                let helper = "\(path)/passt-repair_\(name).socket"
+                started.append(
+                    try ground.namespace.start([
+                        ground.passt, "-f", "--vhost-user", "--socket", socket, "--repair-path", helper,
+                    ]))
+                #expect(eventually { access(helper, F_OK) == 0 })
+                started.append(try ground.namespace.start([repair, helper]))
+                return try ground.session(
+                    words: [
+                        "-chardev", "socket,id=chr0,path=\(socket)", "-netdev", "vhost-user,id=netdev0,chardev=chr0",
+                        "-device", "virtio-net,netdev=netdev0",
+                    ] + more)
+            }
+            let here = try side("src")
+            try here.waitForLease()
+            here.console.write("nc \(gateway) 9007\n")
+            here.console.write("before\n")
+            _ = try here.console.wait(for: "before\nbefore\n", seconds: 20)
+            let there = try side("dst", more: ["-incoming", "tcp:127.0.0.1:4444"])
+            #expect(try lines(here, "migrate tcp:127.0.0.1:4444") == [], "\(here.child.transcript)")
+            #expect(try eventually { try lines(there, "info status") == ["VM status: running"] })
+            there.console.write("behind\n")
+            _ = try there.console.wait(for: "behind\nbehind\n", seconds: 20)
+            try quit(here)
+            try quit(there)
+            for child in started { child.signal(SIGTERM) }
+        }
+    }
 }

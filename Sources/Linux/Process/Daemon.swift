@@ -15,8 +15,10 @@ public final class Daemon {
 
     /// Forks; call while there is one thread. Returns in the child, in a session of its own. The parent waits, and ends
     /// with status 0 when the child calls `ready`, with `failureStatus` when it ends before that.
-    /// - Parameter killed: called in the parent with the signal that ended the child before it was ready: one that ends by
-    ///   itself has said why.
+    /// - Parameters:
+    ///   - failureStatus: of the parent whose child never became ready.
+    ///   - killed: called in the parent with the signal that ended the child before it was ready: one that ends by itself has
+    ///     said why.
     public static func detach(failureStatus: CInt, killed: (CInt) -> Void) throws(SystemError) -> Daemon {
         var ends: [CInt] = [-1, -1]
         _ = try check(ne_pipe(&ends), "pipe2")

@@ -83,10 +83,13 @@ extension MigrationSource {
         writer.append(.roundEnd, body.bytes)
     }
 
+    /// Where all that holds data is looked at in each round, more of them are no use.
+    private static let roundsOfComparing = 3
+
     /// The rest fits the downtime, and another round would not make it much smaller; or there were rounds enough.
     private func isGoodEnough(_ dirty: Int, _ now: Instant) -> Bool {
         let smallRest = 1 << 20
-        if iterations >= parameters.mostRounds { return true }
+        if iterations >= (pages.isExact ? parameters.mostRounds : Self.roundsOfComparing) { return true }
         let bytes = dirty * MigrationLimits.pageSize
         let time = Double(bytes + writer.pending.count) / rate(now)
         guard time * 1e9 <= Double(parameters.downtimeLimit.nanoseconds) else { return false }

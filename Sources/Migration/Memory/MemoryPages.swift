@@ -27,6 +27,9 @@ public final class MemoryPages: PageSource, PageSink {
         writtenBlocks = PageSet(pageCount: (dirty.pageCount + Self.blockSize - 1) / Self.blockSize)
     }
 
+    /// While writers mark.
+    public var isExact: Bool { isTracking }
+
     /// Whole pages of the file.
     public var pageCount: Int { dirty.pageCount }
 

@@ -19,6 +19,9 @@ public final class PageRow: PageSource, PageSink {
         (self.parts, pageCount) = (parts, count)
     }
 
+    /// All of them are.
+    public var isExact: Bool { parts.allSatisfy(\.pages.isExact) }
+
     /// Pages that may hold something else than zeros.
     public func populated(into pages: inout PageSet) { collect(into: &pages) { $0.populated(into: &$1) } }
 

@@ -6,6 +6,9 @@
 /// Who writes a page marks it dirty after the write and before anybody is told of it: a page is then read again after
 /// the last write. Tracking is on before a `MigrationSource` starts, and the owner switches it off when that has ended.
 public protocol PageSource: AnyObject {
+    /// `takeDirty` adds what was written and nothing else. Otherwise all that holds data is compared with what was sent
+    /// again in each round, and how much of it is new nobody knows before.
+    var isExact: Bool { get }
     /// How many pages of 4096 bytes there are.
     var pageCount: Int { get }
     /// Adds every page that may hold something else than zeros. Asked once, at the beginning.
@@ -15,6 +18,11 @@ public protocol PageSource: AnyObject {
     /// The bytes of as many pages as lie together in memory, from the first of `pages` on, at least one; valid until
     /// the next call, and changing meanwhile.
     func bytes(of pages: Range<Int>) -> UnsafeRawBufferPointer
+}
+
+extension PageSource {
+    /// Who writes marks what he writes.
+    public var isExact: Bool { true }
 }
 
 /// Guest memory that nobody uses yet. All of it is zero at the beginning, and what is written afterwards comes by `write`.

@@ -67,7 +67,9 @@ extension FrontEndMachine {
     }
 
     /// The bytes are at their end: the back-end has closed its end, or was given everything.
-    /// - Parameter isWhole: false when the back-end did not take all of it.
+    /// - Parameters:
+    ///   - isWhole: false when the back-end did not take all of it.
+    ///   - now: this turn's time.
     public mutating func stateBytesEnded(isWhole: Bool, now: Instant) {
         guard stateMove?.phase == .moving else { return }
         stateMove?.phase = .checking
