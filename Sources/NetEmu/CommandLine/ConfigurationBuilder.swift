@@ -28,6 +28,8 @@ public struct ConfigurationBuilder {
     /// `-machine memory-backend=`; the last counts.
     var machineMemory: String?
     var isMemoryGiven = false
+    /// `-m slots=`.
+    var memorySlots: UInt64 = 0
     var hasNetworkOption = false
     var usedNICs = 0
     /// The -guest that was read.

@@ -46,8 +46,8 @@ extension ConfigurationBuilder {
     /// Slots of q35.
     private static let slots: ClosedRange<UInt64> = 0...256
 
-    /// slots= and maxmem=: nothing grows, but what cannot be is told.
-    private func checkGrowth(_ values: CheckedValues) throws(OptionError) {
+    /// slots= and maxmem=: nothing grows, but what cannot be is told. How many the board takes is asked when it is made.
+    private mutating func checkGrowth(_ values: CheckedValues) throws(OptionError) {
         let slots = values.number("slots") ?? 0
         guard let text = values.string("maxmem") else {
             guard slots == 0 else { throw OptionError(at: "", "slots specified but no max-size") }
@@ -68,9 +68,7 @@ extension ConfigurationBuilder {
                 "invalid value of maxmem: memory slots were specified but maximum memory size (\(Self.hex(most))) is "
                     + "equal to the initial memory size (\(Self.hex(size)))")
         }
-        guard Self.slots.contains(slots) else {
-            throw OptionError(at: "", "unsupported amount of memory slots: \(slots)")
-        }
+        memorySlots = slots
     }
 
     mutating func addNumaNode(_ parsed: ParsedOption) throws(OptionError) {
@@ -107,6 +105,9 @@ extension ConfigurationBuilder {
             throw OptionError(at: "", "'-machine memory-backend' and '-numa memdev' properties are mutually exclusive")
         }
         try refuseRepeats(nodes)
+        guard Self.slots.contains(memorySlots) else {
+            throw OptionError(at: "", "unsupported amount of memory slots: \(memorySlots)")
+        }
         configuration.memory.used = (machine.map { [$0] } ?? nodes).map(\.id)
         if let object = configuration.memory.backends.first(where: \.isReadOnlyMemory) {
             throw OptionError(
