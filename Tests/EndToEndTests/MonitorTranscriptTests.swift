@@ -97,6 +97,19 @@ struct MonitorTranscriptTests {
             ], card: d2)
     }
 
+    @Test("netdev_add knows the ids of -netdev before it reads on, others when it makes the back-end")
+    func takenIds() throws {
+        try replay(
+            ["-nic", "hubport,id=x,hubid=3", "-netdev", "hubport,id=y,hubid=4"],
+            [
+                ("netdev_add hubport,id=x,hubid=1", ["Error: Duplicate ID 'x'"]),
+                (
+                    "netdev_add hubport,id=y,hubid=1",
+                    ["netemu: Duplicate ID 'y' for netdev", #"Try "help netdev_add" for more information"#]
+                ),
+            ])
+    }
+
     @Test("a card shows the back-end that was removed under it: on its hub, with its last words")
     func removedUnderCard() throws {
         let network = [

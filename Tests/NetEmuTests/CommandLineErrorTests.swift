@@ -25,6 +25,30 @@ private let vu = "passt,vhost-user=on"
 /// QEMU's own texts.
 private let qemuTexts: [Refusal] = [
     Refusal(
+        "-netdev hubport,id=a,hubid=3000000000,bogus=1",
+        "-netdev hubport,id=a,hubid=3000000000,bogus=1: Parameter 'hubid' expects int32_t"),
+    Refusal(
+        "-netdev hubport,id=a,hubid=,bogus=1",
+        "-netdev hubport,id=a,hubid=,bogus=1: Parameter 'hubid' expects an int64 value"),
+    Refusal(
+        "-netdev hubport,id=a,hubid=99999999999999999999",
+        "-netdev hubport,id=a,hubid=99999999999999999999: Parameter 'hubid' expects an int64 value"),
+    Refusal(
+        "-nic hubport,hubid=1,id=n -object filter-dump,id=f,netdev=n,maxlen=5000000000,file=/x,bogus=1",
+        "-object filter-dump,id=f,netdev=n,maxlen=5000000000,file=/x,bogus=1: Parameter 'maxlen' expects uint32_t"),
+    Refusal(
+        "-nic hubport,hubid=1,id=n -object filter-dump,id=f,netdev=n,maxlen=-1,file=/x",
+        "-object filter-dump,id=f,netdev=n,maxlen=-1,file=/x: Parameter 'maxlen' expects a uint64 value"),
+    Refusal(
+        "-nic hubport,hubid=1,id=n -object filter-dump,id=f,netdev=n,bogus=1,queue=zz",
+        "-object filter-dump,id=f,netdev=n,bogus=1,queue=zz: Parameter 'queue' does not accept value 'zz'"),
+    Refusal(
+        "-nic hubport,hubid=1,id=n -object filter-dump,id=f,netdev=n,bogus=1,insert=zz",
+        "-object filter-dump,id=f,netdev=n,bogus=1,insert=zz: Parameter 'insert' does not accept value 'zz'"),
+    Refusal(
+        "-nic hubport,hubid=1,id=n -object filter-dump,id=f,netdev=n,file=/x,bogus=1,status=zz",
+        "-object filter-dump,id=f,netdev=n,file=/x,bogus=1,status=zz: Invalid parameter 'bogus'"),
+    Refusal(
         "-netdev af-xdp,id=x,ifname=v0",
         "-netdev af-xdp,id=x,ifname=v0: Parameter 'type' does not accept value 'af-xdp'"),
     Refusal(
@@ -178,6 +202,15 @@ struct CommandLineErrorTests {
 
     @Test("QEMU's text answers", arguments: qemuTexts)
     func qemuText(_ refusal: Refusal) { #expect(Self.message(refusal.line) == "netemu: " + refusal.answer) }
+
+    @Test("an id that a card has is told before what is wrong with a property")
+    func takenBeforeProperties() {
+        let device = #"{"driver":"rtl8139","id":"d","netdev":"nosuch"}"#
+        #expect(
+            ObstacleTests.refused(["-device", device, "-device", "virtio-net,id=d"]) == [
+                "netemu: -device \(device): Duplicate device ID 'd'"
+            ])
+    }
 
     @Test("netemu's own text answers", arguments: ownTexts)
     func ownText(_ refusal: Refusal) { #expect(Self.message(refusal.line) == "netemu: " + refusal.answer) }

@@ -22,6 +22,8 @@ enum DeviceOption {
     ) throws(OptionError) -> CardPlan {
         let model = try model(list)
         let name = if let id { id } else { try self.id(list) }
+        // As in QEMU, an id that is taken is told before any property.
+        if let name { try topology.checkUnused(device: name) }
         var plan = CardPlan(origin: .device, id: name, model: model, location: location)
         let defaults = try GlobalProperty.defaults(globals, of: model)
         let own = try check(list.without("driver", "id"), CardTables.keys(of: model.name), model, in: topology)

@@ -8,13 +8,13 @@ enum FilterOption {
         title: "filter-dump",
         rows: [
             KeyRow("netdev", .string, "the id of a back-end that carries frames"),
-            KeyRow("file", .path, "the capture file; an old one is emptied"),
-            KeyRow("maxlen", .unsigned, "bytes kept of each frame (default 65536)"),
-            KeyRow("queue", .string, "all, rx (frames to the back-end) or tx (frames from it)"),
+            KeyRow("queue", .choice(["all", "rx", "tx"]), "all, rx (frames to the back-end) or tx (frames from it)"),
             KeyRow("status", .string, "on or off"),
-            KeyRow("format", .string, "pcap, or pcapng with the back-end's name and directions"),
             KeyRow("position", .string, "head, tail or id=FILTER: where it stands among the filters"),
-            KeyRow("insert", .string, "before or behind that one"),
+            KeyRow("insert", .choice(["before", "behind"]), "before or behind that one"),
+            KeyRow("file", .path, "the capture file; an old one is emptied"),
+            KeyRow("maxlen", .fitting(.uint32), "bytes kept of each frame (default 65536)"),
+            KeyRow("format", .choice(["pcap", "pcapng"]), "pcapng has the back-end's name and directions"),
         ], isVisited: true, required: ["netdev", "file"])
 
     /// - Parameter list: without type and id.
@@ -23,9 +23,8 @@ enum FilterOption {
         let netdev = try values.required("netdev")
         _ = try values.required("file")
         let options = FrameDump.Options(
-            format: try choice(values, "format", of: [.pcap, .pcapng], default: CaptureFormat.pcap),
-            longest: try longest(values), direction: try choice(values, "queue", of: [.all, .rx, .tx], default: .all),
-            interface: netdev)
+            format: values.string("format").flatMap(CaptureFormat.init) ?? .pcap, longest: try longest(values),
+            direction: values.string("queue").flatMap(FrameDump.Direction.init) ?? .all, interface: netdev)
         var plan = FilterPlan(
             id: id, netdev: netdev, file: values.path("file") ?? "", options: options, location: location)
         switch values.string("status") ?? "on" {
@@ -33,11 +32,7 @@ enum FilterOption {
         case "off": plan.isOn = false
         default: throw OptionError("Invalid value for netfilter status, should be 'on' or 'off'")
         }
-        switch values.string("insert") ?? "behind" {
-        case "before": plan.isBefore = true
-        case "behind": break
-        case let other: throw OptionError("Parameter 'insert' does not accept value '\(other)'")
-        }
+        plan.isBefore = values.string("insert") == "before"
         plan.position = try position(values.string("position") ?? "tail")
         return plan
     }
@@ -45,18 +40,7 @@ enum FilterOption {
     private static func longest(_ values: CheckedValues) throws(OptionError) -> UInt32 {
         guard let given = values.integer("maxlen") else { return 65536 }
         guard given > 0 else { throw OptionError("Property 'filter-dump.maxlen' doesn't take value '\(given)'") }
-        guard let fitting = UInt32(exactly: given) else { throw OptionError("Parameter 'maxlen' expects uint32_t") }
-        return fitting
-    }
-
-    private static func choice<T: RawRepresentable>(
-        _ values: CheckedValues, _ key: String, of choices: [T], default usual: T
-    ) throws(OptionError) -> T where T.RawValue == String {
-        guard let given = values.string(key) else { return usual }
-        guard let found = choices.first(where: { $0.rawValue == given }) else {
-            throw OptionError("Parameter '\(key)' does not accept value '\(given)'")
-        }
-        return found
+        return UInt32(exactly: given) ?? .max
     }
 
     private static func position(_ text: String) throws(OptionError) -> FilterPlan.Position {

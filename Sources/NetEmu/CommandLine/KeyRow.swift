@@ -45,7 +45,7 @@ public enum KeyKind: Equatable, Sendable {
     /// What an option wants that is no such number.
     var wanted: String {
         switch self {
-        case .unsigned: return "a uint64 value"
+        case .unsigned, .fitting(.uint8), .fitting(.uint16), .fitting(.uint32): return "a uint64 value"
         case .number: return "a number"
         default: return "an int64 value"
         }

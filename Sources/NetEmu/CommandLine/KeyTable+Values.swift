@@ -11,7 +11,9 @@ extension KeyTable {
         case .string, .path, .list: break
         case .boolean: _ = try Value.boolean(pair.value, key: pair.key)
         case .integer, .unsigned, .number: try checkNumber(pair, row, isPlain: dialect == .short && !isProperty)
-        case .fitting(let type): try check(pair, fits: type)
+        case .fitting(let type):
+            if dialect == .short, !isProperty { try checkWidth(pair, row, isSigned: type == .int32) }
+            try check(pair, fits: type)
         case .choice(let words):
             guard words.contains(pair.value) else {
                 throw OptionError("Parameter '\(pair.key)' does not accept value '\(pair.value)'")
@@ -40,6 +42,13 @@ extension KeyTable {
         guard let value = Value.plainInteger(pair.value), value >= least else {
             throw OptionError("Parameter '\(pair.key)' expects \(isPlain ? row.kind.wanted : "integer")")
         }
+    }
+
+    /// A number of 64 bits, before it is asked whether it fits into fewer.
+    private func checkWidth(_ pair: KeyValueList.Pair, _ row: KeyRow, isSigned: Bool) throws(OptionError) {
+        let fits = isSigned ? Value.plainInteger(pair.value) != nil : Value.magnitude(pair.value)?.isNegative == false
+        if fits { return }
+        throw OptionError("Parameter '\(pair.key)' expects \(row.kind.wanted)")
     }
 
     /// A number that is too large names the last part of its key only.

@@ -25,7 +25,9 @@ enum NetdevOption {
         guard let id = try id(list) else { throw OptionError("Parameter 'id' is missing") }
         guard let type = list["type"] else { throw OptionError("Parameter 'type' is missing") }
         let wanted = try NetdevKinds.plan(type, list.without("type", "id"), among: kinds)
-        return NetdevPlan(id: id, wanted, location: location)
+        var plan = NetdevPlan(id: id, wanted, location: location)
+        plan.isOption = location == nil || list.dialect == .short
+        return plan
     }
 
     /// In JSON, id and type are strings.

@@ -5,7 +5,7 @@
 package struct MonitorParameter: Sendable {
     /// What a word can name.
     package enum Names: Sendable {
-        case nothing, clients, netdevs, backEnds, devices, chardevs, objects
+        case nothing, clients, netdevs, netdevOptions, devices, chardevs, objects
         case migrationParameters, migrationCapabilities
     }
 

@@ -11,6 +11,8 @@ public struct NetdevPlan: Sendable {
     /// The user's id, of legal form; nil when one is to be generated.
     public var id: String?
     let wanted: Wanted
+    /// See `NetClient.isOption`.
+    var isOption = false
     /// The option as typed, with which failures are told; nil from the monitor.
     public var location: String?
 

@@ -6,7 +6,7 @@ struct HubPortPlan: Equatable, Sendable {
     static let keys = KeyTable(
         title: name,
         rows: [
-            KeyRow("hubid", .integer, "which hub"),
+            KeyRow("hubid", .fitting(.int32), "which hub"),
             KeyRow("netdev", .string, "the id of a back-end that hangs on the port"),
         ], isVisited: true, required: ["hubid"])
 
@@ -17,10 +17,7 @@ struct HubPortPlan: Equatable, Sendable {
     init(_ list: KeyValueList) throws(OptionError) {
         let values = try Self.keys.read(list)
         _ = try values.required("hubid")
-        guard let hub = values.integer("hubid").flatMap(Int32.init(exactly:)) else {
-            throw OptionError("Parameter 'hubid' expects int32_t")
-        }
-        self.hub = hub
+        hub = values.integer("hubid").flatMap(Int32.init(exactly:)) ?? 0
         netdev = values.string("netdev")
     }
 }

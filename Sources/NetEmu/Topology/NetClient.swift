@@ -29,6 +29,9 @@ public struct NetClient: Sendable {
     public internal(set) var peer: ClientID?
     /// Made by -netdev, -nic or netdev_add: what netdev_del may remove.
     public let isNetdev: Bool
+    /// Its id stands among QEMU's -netdev options, where `netdev_add` looks before it looks at anything else: those of
+    /// -nic, and of -netdev in a structured way, do not.
+    public internal(set) var isOption = false
     /// `netdev_del` removed it, and its card is still there: no name finds it, and `info network` shows it behind that
     /// card until the card goes, too.
     public internal(set) var isDeleted = false

@@ -7,6 +7,14 @@ extension Topology {
     public mutating func add(
         _ plan: NetdevPlan, isLegacy: Bool = false, random: () -> UInt8
     ) throws(OptionError) -> ClientID {
+        let client = try place(plan, isLegacy: isLegacy, random: random)
+        if plan.isOption { listOption(client) }
+        return client
+    }
+
+    private mutating func place(
+        _ plan: NetdevPlan, isLegacy: Bool, random: () -> UInt8
+    ) throws(OptionError) -> ClientID {
         let name = plan.id ?? numbering.netID(random: random())
         switch plan.wanted {
         case .hubPort(let port): return try addHubPort(name, hub: port.hub, netdev: port.netdev)
@@ -57,7 +65,7 @@ extension Topology {
 
     private mutating func addDevice(_ plan: CardPlan) throws(OptionError) -> ClientID? {
         guard let model = plan.model else { return nil }
-        if let id = plan.id, card(named: id) != nil { throw OptionError("Duplicate device ID '\(id)'") }
+        if let id = plan.id { try checkUnused(device: id) }
         var peer = CardPeer.nothing
         if let netdev = plan.netdev {
             peer = .netdev(try freeNetdev(netdev, for: model))

@@ -83,6 +83,11 @@ public struct Topology: Sendable {
         if netdev(named: name) != nil { throw OptionError("Duplicate ID '\(name)'") }
     }
 
+    /// - Throws: QEMU's text when a card of that id is there.
+    func checkUnused(device id: String) throws(OptionError) {
+        if card(named: id) != nil { throw OptionError("Duplicate device ID '\(id)'") }
+    }
+
     // MARK: cards
 
     /// What a card hangs on.
@@ -185,6 +190,12 @@ public struct Topology: Sendable {
         made += 1
         clients.append(NetClient(id: id, name: name, kind: kind, isNetdev: isNetdev))
         return id
+    }
+
+    /// See `NetClient.isOption`.
+    mutating func listOption(_ client: ClientID) {
+        guard let index = clients.firstIndex(where: { $0.id == client }) else { return }
+        clients[index].isOption = true
     }
 
     private mutating func makePort(hub: Int32, name: String?) -> ClientID {

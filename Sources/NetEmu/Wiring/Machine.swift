@@ -54,7 +54,7 @@ extension Machine: MonitorTarget {
         case .nothing: []
         case .clients: network.topology.names
         case .netdevs: network.topology.clients.filter { $0.isNetdev && !$0.isDeleted }.map(\.name)
-        case .backEnds: network.topology.clients.filter { !$0.isCard && !$0.isDeleted }.map(\.name)
+        case .netdevOptions: network.topology.clients.filter { $0.isOption && !$0.isDeleted }.map(\.name)
         case .devices: network.topology.clients.filter(\.isCard).map(\.name)
         case .chardevs: chardevs.ids
         case .objects: objects

@@ -7,7 +7,7 @@ struct NetdevAdd: MonitorCommand {
         .options(
             "netdev", NetworkLists.netdev,
             shown: "[\(NetdevKinds.names.joined(separator: "|"))],id=str[,prop=value][,...]",
-            taken: (.backEnds, "netdev"))
+            taken: (.netdevOptions, "netdev"))
     ]
     static let help = "add host network device"
     let netdev: KeyValueList
