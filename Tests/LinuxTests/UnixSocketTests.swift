@@ -51,6 +51,8 @@ struct UnixSocketTests {
         #expect(throws: SystemError(call: "bind", code: EADDRINUSE, subject: path)) {
             _ = try UnixSocket.listen(at: path)
         }
+        // Who listens there was not disturbed.
+        #expect(throws: SystemError(call: "accept4", code: EAGAIN)) { _ = try UnixSocket.accept(living) }
         let file = scratch.path + "/file"
         try SmallFile.write([1], to: file)
         #expect(throws: SystemError(call: "bind", code: EADDRINUSE, subject: file)) {

@@ -147,7 +147,8 @@ public enum UnixSocket {
         var info = stat()
         guard lstat(path.systemPath, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return false }
         let place = PlacedFile(path)
-        let probe = ne_unix_socket(kind.number)
+        // One of another kind: EPROTOTYPE says that the socket lives, and whoever listens there sees no connection.
+        let probe = ne_unix_socket(CInt((kind == .datagrams ? SOCK_STREAM : SOCK_DGRAM).rawValue))
         guard probe >= 0 else { return false }
         defer { close(probe) }
         return ne_unix_connect(probe, path.systemPath) == -ECONNREFUSED && place.remove()
