@@ -50,14 +50,16 @@ extension PasstNetdev: MovingNetdev {
         guard let rings, case .connected = state else {
             return done(.failure(EmulationError(text: "there is no passt: \(info)")))
         }
-        rings.saveState { [self] result in
-            // It has ended with the conversation, or ends when it has seen the connections elsewhere.
-            move.helper = nil
-            switch result {
-            case .success(let bytes):
-                move.hasSaved = true
-                done(.success(NetdevState(bytes: bytes ?? [])))
-            case .failure(let error): done(.failure(EmulationError(text: "\(error)")))
+        renewHelper { [self] in
+            rings.saveState { [self] result in
+                // It has ended with the conversation, or ends when it has seen the connections elsewhere.
+                move.helper = nil
+                switch result {
+                case .success(let bytes):
+                    move.hasSaved = true
+                    done(.success(NetdevState(bytes: bytes ?? [])))
+                case .failure(let error): done(.failure(EmulationError(text: "\(error)")))
+                }
             }
         }
     }
@@ -127,11 +129,13 @@ extension PasstNetdev: MovingNetdev {
         let state = move.state
         move.state = NetdevState()
         guard let rings, !state.bytes.isEmpty else { return done(ConnectionReport(had: 0, moved: 0)) }
-        rings.loadState(state.bytes) { [self] result in
-            move.helper = nil
-            var report = ConnectionReport(of: state, loaded: result, problem: move.problem ?? launch.repairProblem)
-            report.lookForLost(in: state)
-            done(report)
+        renewHelper { [self] in
+            rings.loadState(state.bytes) { [self] result in
+                move.helper = nil
+                var report = ConnectionReport(of: state, loaded: result, problem: move.problem ?? launch.repairProblem)
+                report.lookForLost(in: state)
+                done(report)
+            }
         }
     }
 
@@ -148,6 +152,12 @@ extension PasstNetdev: MovingNetdev {
             move.problem = problem
             done()
         }
+    }
+
+    /// One that has died since it was connected is replaced: without one passt loses its connections in silence.
+    private func renewHelper(_ done: @escaping () -> Void) {
+        guard let helper = move.helper, !helper.isConnected, move.problem == nil else { return done() }
+        startHelper(done)
     }
 
     func endHelper() {
