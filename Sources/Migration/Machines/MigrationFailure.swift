@@ -50,8 +50,7 @@ public enum MigrationFailure: Error, Equatable, Sendable, CustomStringConvertibl
 
     /// The words of the other end, without what would disturb a terminal.
     static func said(_ body: UnsafeRawBufferPointer) -> MigrationFailure {
-        let text = String(decoding: body, as: UTF8.self)
-        return .refused(String(String.UnicodeScalarView(text.unicodeScalars.map { $0.isShown ? $0 : "?" })))
+        .refused(PeerText.shown(body))
     }
 
     /// What the other end is told.

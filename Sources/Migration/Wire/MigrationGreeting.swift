@@ -112,13 +112,3 @@ extension StateDecoder {
         return text
     }
 }
-
-extension Unicode.Scalar {
-    /// It does nothing to a terminal.
-    var isShown: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
-        default: true
-        }
-    }
-}

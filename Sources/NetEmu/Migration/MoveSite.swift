@@ -48,20 +48,3 @@ extension ConnectFailure {
         }
     }
 }
-
-/// What peers say, on its way to a terminal.
-enum PeerText {
-    /// Lines of text without what would disturb a terminal; at most `limit`.
-    static func lines(_ bytes: [UInt8], limit: Int = 1000) -> [String] {
-        String(decoding: bytes, as: UTF8.self).split(separator: "\n").prefix(limit).map { line in
-            String(String.UnicodeScalarView(line.unicodeScalars.map { isPlain($0) ? $0 : "?" }))
-        }
-    }
-
-    private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
-        default: true
-        }
-    }
-}
