@@ -51,6 +51,32 @@ extension TurningNode {
     }
 }
 
+/// Gives a node its turns on a loop.
+public final class NodeTurner {
+    private let node: Node
+    private let reactor: Reactor
+    private lazy var alarm = Alarm(on: reactor) { [unowned self] in turn() }
+    private var isPlanned = false
+
+    /// The node's work is done from now on, for as long as this exists.
+    public init(_ node: Node, on reactor: Reactor) {
+        (self.node, self.reactor) = (node, reactor)
+        node.onWork = { [weak self] in self?.plan() }
+    }
+
+    private func plan() {
+        guard !isPlanned else { return }
+        isPlanned = true
+        reactor.atEndOfTurn { [weak self] in self?.turn() }
+    }
+
+    private func turn() {
+        isPlanned = false
+        node.turn(now: Instant(nanoseconds: reactor.nowNanoseconds))
+        alarm.set(node.nextDeadline?.nanoseconds)
+    }
+}
+
 /// A node on a real passt, moved by a reactor of its own.
 public final class MovableNode: TurningNode {
     public let reactor: Reactor
@@ -59,8 +85,7 @@ public final class MovableNode: TurningNode {
     private let device: NetDevice
     private let seat = Seat()
     private var door: DeviceStateDoor
-    private lazy var alarm = Alarm(on: reactor) { [unowned self] in turnNode() }
-    private var isTurnPlanned = false
+    private let turner: NodeTurner
     private var isRunning = false
 
     public init(on passt: RepairablePasst, memoryBytes: Int = 128 << 20) throws {
@@ -69,9 +94,9 @@ public final class MovableNode: TurningNode {
         device = try NetDevice(
             model: NetDeviceModel(mac: MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)), memory: memory)
         node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
+        turner = NodeTurner(node, on: reactor)
         let socket = try passt.connect()
         door = try DeviceStateDoor(socket)
-        node.onWork = { [unowned self] in planTurn() }
         node.attach(device, name: "eth0")
         seat.occupant = try shakeHands(socket, with: passt)
         device.attach(seat)
@@ -134,17 +159,5 @@ public final class MovableNode: TurningNode {
             throw TestFailure(description: "\(passt.name): no handshake\n\(passt.passt.transcript)")
         }
         return frontEnd
-    }
-
-    private func planTurn() {
-        guard !isTurnPlanned else { return }
-        isTurnPlanned = true
-        reactor.atEndOfTurn { [unowned self] in turnNode() }
-    }
-
-    private func turnNode() {
-        isTurnPlanned = false
-        node.turn(now: now)
-        alarm.set(node.nextDeadline?.nanoseconds)
     }
 }

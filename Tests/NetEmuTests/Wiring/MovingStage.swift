@@ -23,8 +23,7 @@ final class MovingStage: TurningNode {
     private let directory: RuntimeDirectory
     private let spawner: DirectSpawner
     private lazy var chardevs = ChardevTable(on: reactor, said.voice)
-    private lazy var alarm = Alarm(on: reactor) { [unowned self] in turnNode() }
-    private var isTurnPlanned = false
+    private let turner: NodeTurner
     private var netdevs: [PasstNetdev] = []
 
     init() throws {
@@ -35,7 +34,7 @@ final class MovingStage: TurningNode {
         memory = try GuestMemory(size: 64 << 20)
         device = try NetDevice(model: NetDeviceModel(mac: MACAddress(0x52, 0x54, 0, 0x12, 0x34, 0x56)), memory: memory)
         node = Node(NodeConfiguration(heap: GuestHeap(memory: memory), files: NoFiles(), seed: 1))
-        node.onWork = { [unowned self] in planTurn() }
+        turner = NodeTurner(node, on: reactor)
         node.attach(device, name: "eth0")
     }
 
@@ -116,18 +115,6 @@ final class MovingStage: TurningNode {
     }
 
     var runningPrograms: Int { spawner.runningCount }
-
-    private func planTurn() {
-        guard !isTurnPlanned else { return }
-        isTurnPlanned = true
-        reactor.atEndOfTurn { [unowned self] in turnNode() }
-    }
-
-    private func turnNode() {
-        isTurnPlanned = false
-        node.turn(now: now)
-        alarm.set(node.nextDeadline?.nanoseconds)
-    }
 }
 
 /// This thread in the network namespace of `namespace` while `body` runs. Takes root.
