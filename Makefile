@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 RELEASE := --configuration release --static-swift-stdlib
 
-.PHONY: help run lab test lint docs bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
+.PHONY: help run lab test test-migration lint docs bench gates fuzz sanitize install peers peers-qemu test-qemu setup build release clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,6 +72,11 @@ peers-qemu: ## fetch QEMU 11.1 and a tiny guest into .peers, too
 
 test-qemu: setup peers-qemu ## a QEMU guest migrated on one host, its connections with it
 	@swift test --filter QEMUMigrationTests
+
+test-migration: setup ## every fault while a guest moves, of which `make test` takes fifty: a quarter of an hour
+	@scripts/peers --if-needed
+	@NETEMU_MIGRATION=whole swift test \
+	  --filter 'MoveFaultTests|StrangeEndTests|CutTests|MoveTests|MigrationTests|MovingConnectionTests|MovingPasstTests'
 
 setup:
 	@scripts/setup build

@@ -147,7 +147,8 @@ let testing: [Target] = [
             "Bytes", "GuestNode", "Linux", "Link", "Migration", "PasstLauncher", "PasstSession", "TestSupport",
             "Virtio", "VhostUser",
         ]),
-    .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "CLinux", "Linux"], swiftSettings: strict),
+    .testTarget(
+        name: "EndToEndTests", dependencies: ["TestSupport", "Bytes", "CLinux", "Linux"], swiftSettings: strict),
 ]
 
 let fuzzers: [Target] = [

@@ -32,15 +32,6 @@ struct MigrationTests {
             ] + more)
     }
 
-    private func lines(_ session: Session, _ command: String, seconds: Double = 30) throws -> [Substring] {
-        Array(try session.monitor(command, seconds: seconds).split(whereSeparator: \.isNewline).dropFirst())
-    }
-
-    private func quit(_ session: Session) throws {
-        session.child.write("quit\n")
-        #expect(try session.child.wait(seconds: 20) == .exited(0), "\(session.child.transcript)")
-    }
-
     @Test("a counting stream goes on in the other process, byte for byte, there and back again")
     func stream() throws {
         try withHub { ground, _ in
@@ -56,12 +47,12 @@ struct MigrationTests {
             for round in 0..<3 {
                 let path = "\(ground.directory.path)/m\(round)"
                 let there = try node(ground, at: ends.removeFirst(), more: ["-incoming", "unix:\(path)"])
-                #expect(try lines(there, "info status") == ["VM status: paused (inmigrate)"])
-                #expect(try lines(here, "migrate unix:\(path)") == [], "\(here.child.transcript)")
-                #expect(try lines(here, "info status") == ["VM status: paused (postmigrate)"])
-                #expect(try lines(here, "info migrate").first == "Status: \t\tcompleted")
-                #expect(try eventually { try lines(there, "info status") == ["VM status: running"] })
-                try quit(here)
+                #expect(try there.lines("info status") == ["VM status: paused (inmigrate)"])
+                #expect(try here.lines("migrate unix:\(path)") == [], "\(here.child.transcript)")
+                #expect(try here.lines("info status") == ["VM status: paused (postmigrate)"])
+                #expect(try here.lines("info migrate").first == "Status: \t\tcompleted")
+                #expect(try eventually { try there.lines("info status") == ["VM status: running"] })
+                try here.quit()
                 said += try here.console.readToEnd()
                 here = there
             }
@@ -72,7 +63,7 @@ struct MigrationTests {
                 eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 },
                 "\(ground.peer.output)")
             #expect(try here.run("ping -c 1 \(gateway)").status == 0)
-            try quit(here)
+            try here.quit()
         }
     }
 
@@ -85,13 +76,13 @@ struct MigrationTests {
             let first = try ground.session(words: ["-nic", "none"])
             first.console.write("echo one; sleep 3; echo wo''ke=$?\n")
             _ = try first.console.wait(for: "\none\n")
-            #expect(try lines(first, "migrate \"\(out)\"", seconds: 30) == [], "\(first.child.transcript)")
-            #expect(try lines(first, "info status") == ["VM status: paused (postmigrate)"])
-            try quit(first)
+            #expect(try first.lines("migrate \"\(out)\"", seconds: 30) == [], "\(first.child.transcript)")
+            #expect(try first.lines("info status") == ["VM status: paused (postmigrate)"])
+            try first.quit()
             for _ in 0..<2 {
                 let next = try ground.session(words: ["-nic", "none", "-incoming", back])
                 _ = try next.console.wait(for: "woke=0", seconds: 20)
-                try quit(next)
+                try next.quit()
             }
             #expect(eventually { ground.leftovers == [] })
         }
@@ -144,22 +135,22 @@ struct MigrationTests {
                 let next = try ground.start(
                     ["-nic", "none", "-incoming", "unix:\(path)", "-monitor", "stdio"], input: .pipe)
                 #expect(eventually { access(path, F_OK) == 0 })
-                #expect(try lines(first, "migrate -d unix:\(path)") == [])
+                #expect(try first.lines("migrate -d unix:\(path)") == [])
                 usleep(UInt32(round * round * 150))
                 kill(next.pid, SIGKILL)
                 _ = try next.wait(seconds: 20)
                 #expect(
                     try eventually {
-                        let status = try lines(first, "info migrate").first ?? ""
+                        let status = try first.lines("info migrate").first ?? ""
                         return ["failed", "completed"].contains { status.contains($0) }
                     })
-                if try lines(first, "info status") == ["VM status: running"] { continue }
+                if try first.lines("info status") == ["VM status: running"] { continue }
                 // It had been handed over, or nobody knows: the one that had it is dead for certain.
-                #expect(try lines(first, "info status") == ["VM status: paused (postmigrate)"])
-                #expect(try lines(first, "cont") == [])
+                #expect(try first.lines("info status") == ["VM status: paused (postmigrate)"])
+                #expect(try first.lines("cont") == [])
             }
             #expect(try first.run("echo alive").output.contains("alive"))
-            try quit(first)
+            try first.quit()
         }
     }
 }

@@ -15,23 +15,14 @@ struct MovingConnectionTests {
             ] + more)
     }
 
-    private func lines(_ session: Session, _ command: String, seconds: Double = 30) throws -> [Substring] {
-        Array(try session.monitor(command, seconds: seconds).split(whereSeparator: \.isNewline).dropFirst())
-    }
-
-    private func quit(_ session: Session) throws {
-        session.child.write("quit\n")
-        #expect(try session.child.wait(seconds: 20) == .exited(0), "\(session.child.transcript)")
-    }
-
     /// Moves the guest, and ends the netemu in which it was.
     private func move(_ here: Session, to there: Session, at path: String, report: String) throws {
-        _ = try lines(here, "migrate unix:\(path)")
-        #expect(try lines(here, "info status") == ["VM status: paused (postmigrate)"], "\(here.child.transcript)")
-        #expect(try eventually { try lines(there, "info status") == ["VM status: running"] })
-        let told = try lines(there, "info migrate").joined(separator: "\n")
+        _ = try here.lines("migrate unix:\(path)")
+        #expect(try here.lines("info status") == ["VM status: paused (postmigrate)"], "\(here.child.transcript)")
+        #expect(try eventually { try there.lines("info status") == ["VM status: running"] })
+        let told = try there.lines("info migrate").joined(separator: "\n")
         #expect(told.contains(report), "\(told)\n\(there.child.transcript)")
-        try quit(here)
+        try here.quit()
     }
 
     @Test("without a helper the guest moves alone, which is said; what it begins afterwards works")
@@ -45,7 +36,7 @@ struct MovingConnectionTests {
             #expect(here.child.transcript.contains("no repair helper (-repair off)"), "\(here.child.transcript)")
             let status = try there.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000", seconds: 30).status
             #expect(status == 0, "\(there.child.transcript)")
-            try quit(there)
+            try there.quit()
         }
     }
 
@@ -73,7 +64,7 @@ struct MovingConnectionTests {
             let said = try here.console.wait(for: "finished=", seconds: 60)
             #expect(said.contains("finished=0"), "\(said)\n\(here.child.transcript)")
             #expect(eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 })
-            try quit(here)
+            try here.quit()
         }
     }
 
@@ -104,12 +95,12 @@ struct MovingConnectionTests {
             here.console.write("before\n")
             _ = try here.console.wait(for: "before\nbefore\n", seconds: 20)
             let there = try side("dst", more: ["-incoming", "tcp:127.0.0.1:4444"])
-            #expect(try lines(here, "migrate tcp:127.0.0.1:4444") == [], "\(here.child.transcript)")
-            #expect(try eventually { try lines(there, "info status") == ["VM status: running"] })
+            #expect(try here.lines("migrate tcp:127.0.0.1:4444") == [], "\(here.child.transcript)")
+            #expect(try eventually { try there.lines("info status") == ["VM status: running"] })
             there.console.write("behind\n")
             _ = try there.console.wait(for: "behind\nbehind\n", seconds: 20)
-            try quit(here)
-            try quit(there)
+            try here.quit()
+            try there.quit()
             for child in started { child.signal(SIGTERM) }
         }
     }

@@ -29,6 +29,7 @@ struct Service {
                 drain(fd)
             }
         case "sink": return stream(sink)
+        case "ramp": return stream(checkRamp)
         case "half": return stream(half)
         case "fast": return stream(fast)
         case "discard": return stream(discard)
@@ -87,6 +88,28 @@ private func sink(_ fd: CInt) {
         }
     }
     report("sink: \(total) bytes, sha256 \(digest.finish())")
+}
+
+/// Looks at every byte of a counting stream (words of 32 bits, big-endian, from 0 on); says how many were right, every
+/// 64 KiB and at the end.
+private func checkRamp(_ fd: CInt) {
+    report("ramp: begins")
+    var offset = 0
+    var isRight = true
+    withBlock { block in
+        while isRight {
+            let count = read(fd, block.baseAddress, 1 << 16)
+            guard count > 0 else { break }
+            let before = offset
+            defer { if offset >> 16 != before >> 16 { report("ramp: goes on at \(offset)") } }
+            for byte in block[..<count] {
+                isRight = byte == UInt8(truncatingIfNeeded: (offset / 4) >> (8 * (3 - offset % 4)))
+                guard isRight else { break }
+                offset += 1
+            }
+        }
+    }
+    report("ramp: \(isRight ? "ends at \(offset)" : "byte \(offset) is wrong")")
 }
 
 /// Closes its sending side first and reads a little later to the end; says how that came.

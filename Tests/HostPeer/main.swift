@@ -4,6 +4,7 @@
 //   echo:PORT          TCP and UDP, everything comes back
 //   source:PORT:BYTES  TCP: sends so many bytes of the pattern and closes
 //   sink:PORT          TCP: reads to the end
+//   ramp:PORT          TCP: reads a counting stream and looks at every byte
 //   half:PORT          TCP: closes its sending side, then reads to the end
 //   fast:PORT          TCP: sends for ever;   discard:PORT  TCP: reads without looking
 //   http:PORT          HTTP/1.1 GET /bytes/N: N bytes of the pattern; /: a line

@@ -26,6 +26,20 @@ public final class Session {
         throw TestFailure(description: "monitor: no answer to \(command)\n\(child.transcript)")
     }
 
+    /// The lines of the monitor's answer.
+    public func lines(_ command: String, seconds: Double = 30) throws -> [Substring] {
+        Array(try monitor(command, seconds: seconds).split(whereSeparator: \.isNewline).dropFirst())
+    }
+
+    /// Ends netemu in the monitor.
+    /// - Throws: when it does not end well.
+    public func quit() throws {
+        child.write("quit\n")
+        guard try child.wait(seconds: 20) == .exited(0) else {
+            throw TestFailure(description: "quit: \(String(describing: child.status))\n\(child.transcript)")
+        }
+    }
+
     /// The line of the first back-end in `info network`, without its indentation.
     public func backEnd() throws -> String {
         let lines = try monitor("info network").split(whereSeparator: \.isNewline)

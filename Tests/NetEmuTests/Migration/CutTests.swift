@@ -97,7 +97,7 @@ struct CutTests {
         #expect(whole.source == .postmigrate && whole.destination == .running)
         let length = whole.passed[0]
         var random = SeededGenerator(seed: 9)
-        let some = (0..<40).map { _ in Int.random(in: 0..<length, using: &random) }
+        let some = (0..<Extent.count(40, whole: 1000)).map { _ in Int.random(in: 0..<length, using: &random) }
         // The last bytes are sections, PREPARE and COMMIT.
         for limit in some + (max(0, length - 160)..<length).map({ $0 }) {
             let outcome = try move(limits: [limit, .max])

@@ -1,0 +1,12 @@
+// How much of a long table a run takes.
+
+import Glibc
+
+/// What the environment asks for.
+public enum Extent {
+    /// NETEMU_MIGRATION=whole, as `make test-migration` sets it: everything, however long it takes.
+    public static let isWhole = getenv("NETEMU_MIGRATION").map { String(cString: $0) } == "whole"
+
+    /// How many rows: in every run, and when everything is asked for.
+    public static func count(_ few: Int, whole: Int) -> Int { isWhole ? whole : few }
+}
