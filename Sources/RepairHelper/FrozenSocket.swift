@@ -11,7 +11,7 @@ public struct FrozenSocket: ~Copyable {
     /// Its descriptor's number.
     public var raw: CInt { descriptor.raw }
 
-    /// Silences `descriptor`. On failure the connection goes on, but the descriptor is closed: keep a
+    /// Silences `descriptor`: it sends nothing and takes nothing, which its peer holds for a loss. On failure the connection goes on, but the descriptor is closed: keep a
     /// duplicate where that matters, or ask `RepairOption` first.
     /// - Parameters:
     ///   - descriptor: a connected TCP socket.
@@ -23,7 +23,11 @@ public struct FrozenSocket: ~Copyable {
         }
     ) throws(TCPSocketStateError) {
         self.descriptor = descriptor
-        do { try switchOn(self.descriptor.raw) } catch { throw .system(error) }
+        SilencingFilter.attach(to: raw)
+        do { try switchOn(raw) } catch {
+            SilencingFilter.detach(from: raw)
+            throw .system(error)
+        }
     }
 
     /// The connection as data; may be taken again.
@@ -37,6 +41,7 @@ public struct FrozenSocket: ~Copyable {
             try RepairOption(fd).set(.off)
         }
     ) throws(TCPSocketStateError) -> FileDescriptor {
+        SilencingFilter.detach(from: raw)
         do { try switchOff(raw) } catch { throw .system(error) }
         return descriptor
     }

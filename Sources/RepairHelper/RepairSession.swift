@@ -47,7 +47,10 @@ package struct RepairSession: ~Copyable {
         do throws(RepairError) {
             while let (command, sockets) = try receive() { try serve(command, sockets) }
         } catch {
-            for cookie in Array(kept.keys) { unmark(cookie) }
+            for (cookie, entry) in kept {
+                unmark(cookie)
+                SilencingFilter.detach(from: entry.socket.raw)
+            }
             throw error
         }
         release()
@@ -97,7 +100,7 @@ package struct RepairSession: ~Copyable {
         if let error = switchAll(command, sockets, &before) {
             // Backwards: a socket may be in the batch twice.
             for (socket, wasOn) in zip(sockets, before).reversed() where wasOn != (command == .on) {
-                try? RepairOption(socket.raw).set(wasOn ? .on : .offWithoutProbe)
+                try? put(socket.raw, to: wasOn ? .on : .offWithoutProbe)
             }
             counts.failed += sockets.count
             throw error
@@ -124,13 +127,24 @@ package struct RepairSession: ~Copyable {
             if command != .on { unmark(socket.raw) }
             do {
                 let wasOn = try RepairOption(socket.raw).isOn()
-                try RepairOption(socket.raw).set(mode)
+                try put(socket.raw, to: mode)
                 before.append(wasOn)
             } catch {
                 return .refused(command: command, index: index, errno: error.code)
             }
         }
         return nil
+    }
+
+    /// A connection in repair mode takes nothing (`SilencingFilter`).
+    private func put(_ fd: CInt, to mode: RepairOption.Mode) throws(SystemError) {
+        if mode != .on { SilencingFilter.detach(from: fd) }
+        do { try RepairOption(fd).set(mode) } catch {
+            if mode != .on { SilencingFilter.attach(to: fd) }
+            throw error
+        }
+        // It may have taken something until now; its owner reads the queue behind the answer.
+        if mode == .on { SilencingFilter.attach(to: fd) }
     }
 
     private func isTCP(_ fd: CInt) -> Bool {

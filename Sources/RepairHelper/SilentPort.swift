@@ -22,7 +22,7 @@ enum SilentPort {
         let descriptor = FileDescriptor(owning: fd)
         // Beside connections that allow it (those in repair mode do), never beside a listener: the kernel's rule.
         var one: CInt = 1
-        guard let here = namespace(of: fd), here == namespace(of: connection), dropEverything(fd),
+        guard let here = namespace(of: fd), here == namespace(of: connection), SilencingFilter.attach(to: fd),
             setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<CInt>.size)) == 0,
             address.withSockAddr({ bind(fd, $0, $1) }) == 0, listen(fd, 1) == 0
         else { return nil }
@@ -34,15 +34,5 @@ enum SilentPort {
         var cookie: UInt64 = 0
         var size = socklen_t(MemoryLayout<UInt64>.size)
         return getsockopt(fd, SOL_SOCKET, 71, &cookie, &size) == 0 ? cookie : nil
-    }
-
-    /// SO_ATTACH_FILTER (26) with one instruction of classic BPF: BPF_RET | BPF_K, no byte.
-    private static func dropEverything(_ fd: CInt) -> Bool {
-        var instruction: (code: UInt16, jumps: UInt16, value: UInt32) = (0x06, 0, 0)
-        return withUnsafePointer(to: &instruction) { instruction in
-            // struct sock_fprog: a count of 16 bits, padding, a pointer.
-            var program: (count: UInt, instructions: UnsafeRawPointer) = (1, UnsafeRawPointer(instruction))
-            return setsockopt(fd, SOL_SOCKET, 26, &program, socklen_t(MemoryLayout.size(ofValue: program))) == 0
-        }
     }
 }

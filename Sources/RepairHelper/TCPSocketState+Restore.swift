@@ -52,6 +52,7 @@ public struct RestoredSocket: ~Copyable {
     }
 
     private func build(_ switchOn: (CInt) throws(SystemError) -> Void) throws(SystemError) {
+        SilencingFilter.attach(to: raw)
         try switchOn(raw)
         try connectSilently()
         try fillQueues()
@@ -146,6 +147,7 @@ public struct RestoredSocket: ~Copyable {
             try RepairOption(fd).set(.off)
         }
     ) throws(TCPSocketStateError) -> Live {
+        SilencingFilter.detach(from: raw)
         do { try switchOff(raw) } catch { throw .system(error) }
         let unsent = state.sendQueue.suffix(state.unsentCount)
         let taken = unsent.withUnsafeBytes { Glibc.send(raw, $0.baseAddress, $0.count, noSignal) }

@@ -8,7 +8,7 @@ struct Scenario: Sendable {
     let name: String
     let run: @Sendable () throws -> Void
 
-    static let all: [Scenario] = moves + variants + crowds + failures + helper + sandbox
+    static let all: [Scenario] = moves + variants + crowds + failures + helper + silence + sandbox
 
     /// Every state, with nothing and with something in each queue.
     private static let moves: [Scenario] = MovableState.allCases.flatMap { state in

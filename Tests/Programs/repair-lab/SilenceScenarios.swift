@@ -1,0 +1,63 @@
+// A connection in repair mode takes nothing: what its peer sends then is neither acknowledged nor lost, it is sent again.
+
+import Glibc
+import Linux
+import RepairHelper
+
+extension Scenario {
+    static let silence: [Scenario] = [
+        Scenario(name: "helper-takes-nothing-of-a-silent-connection") { try throughHelper() },
+        Scenario(name: "frozen-takes-nothing") { try frozen() },
+        Scenario(name: "frozen-and-refused-hears-on") { try refused() },
+    ]
+}
+
+/// Long enough for a kernel that would take a segment of the same host.
+private let moment: UInt32 = 100_000
+
+/// `far` has sent 3,000 bytes: `near` has none of them, and none is acknowledged.
+private func requireNothingTaken(_ near: CInt, _ far: CInt) throws {
+    try writeAll(far, pattern(0..<3000))
+    usleep(moment)
+    try require(try RepairOption(near).queueLengths().unread == 0, "taken while silent")
+    try require(try RepairOption(far).queueLengths().unacknowledged == 3000, "acknowledged while silent")
+}
+
+private func throughHelper() throws {
+    let network = try Network()
+    let flow = try pairs(network, 1)[0]
+    try withScratch { scratch in
+        let server = try Server(scratch + "/x.repair")
+        let helper = try Helper([server.path])
+        try server.awaitHelper()
+        try require(try server.request(.on, [flow.near.raw]) == .done, "not switched on")
+        try requireNothingTaken(flow.near.raw, flow.far.raw)
+        try require(try server.request(.off, [flow.near.raw]) == .done, "not switched off")
+        server.server.closeHelper()
+        try require(try helper.wait() == 0, helper.words)
+    }
+    try require(try readExactly(flow.near.raw, 3000) == pattern(0..<3000), "what was sent meanwhile differs")
+    try exchange(flow.near, flow.far, 1)
+}
+
+private func frozen() throws {
+    let network = try Network()
+    let flow = try pairs(network, 1)[0]
+    let frozen = try FrozenSocket(FileDescriptor(owning: try check(dup(flow.near.raw), "dup")))
+    try requireNothingTaken(frozen.raw, flow.far.raw)
+    try require(try frozen.dump().receiveQueue.isEmpty, "dumped what was sent meanwhile")
+    let near = SharedDescriptor(try frozen.thaw())
+    try require(try readExactly(near.raw, 3000) == pattern(0..<3000), "what was sent meanwhile differs")
+    try exchange(near, flow.far, 1)
+}
+
+private func refused() throws {
+    let network = try Network()
+    let flow = try pairs(network, 1)[0]
+    let copy = FileDescriptor(owning: try check(dup(flow.near.raw), "dup"))
+    do {
+        _ = try FrozenSocket(copy) { (_) throws(SystemError) in throw SystemError(call: "TCP_REPAIR", code: EPERM) }
+        throw LabFailure("a switch that fails was not told")
+    } catch is TCPSocketStateError {}
+    try exchange(flow.near, flow.far, 1)
+}
