@@ -145,6 +145,7 @@ private func discard(_ fd: CInt) {
 private func sendPattern(_ fd: CInt, count: Int) {
     var digest = Digest()
     var done = 0
+    var gap = Gap()
     withBlock { block in
         while done < count {
             fillPattern(block, offset: done)
@@ -152,9 +153,29 @@ private func sendPattern(_ fd: CInt, count: Int) {
             digest.add(piece)
             guard writeAll(fd, piece) else { break }
             done += piece.count
+            gap.step()
         }
     }
     report("source: \(done) bytes, sha256 \(digest.finish())")
+    report("source: longest gap \(gap.longest / 1_000_000) ms")
+}
+
+/// The longest time in which no piece could be sent.
+private struct Gap {
+    private(set) var longest: Int64 = 0
+    private var last = Self.now
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    mutating func step() {
+        let now = Self.now
+        longest = max(longest, now - last)
+        last = now
+    }
 }
 
 /// RFC 9112: the request up to the empty line; only the target matters.

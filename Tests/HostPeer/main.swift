@@ -2,7 +2,7 @@
 // connection; prints `ready` when every service listens, then a line for each finished connection. Ends by a signal.
 //
 //   echo:PORT          TCP and UDP, everything comes back
-//   source:PORT:BYTES  TCP: sends so many bytes of the pattern and closes
+//   source:PORT:BYTES  TCP: sends so many bytes of the pattern and closes; says the longest time it had to wait
 //   sink:PORT          TCP: reads to the end
 //   ramp:PORT          TCP: reads a counting stream and looks at every byte
 //   half:PORT          TCP: closes its sending side, then reads to the end
