@@ -35,7 +35,10 @@ typedef uint64_t __attribute__((aligned(1), may_alias)) ne_unaligned64;
 typedef uint32_t __attribute__((aligned(1), may_alias)) ne_unaligned32;
 static inline uint64_t ne_load_once64(const void *p) { return *(const volatile ne_unaligned64 *)p; }
 static inline uint32_t ne_load_once32(const void *p) { return *(const volatile ne_unaligned32 *)p; }
-static inline void ne_fetch_or8(void *p, uint8_t v) { __atomic_fetch_or((uint8_t *)p, v, __ATOMIC_RELAXED); }
+
+// A dirty log's words: what was written before a bit was set is seen by whoever takes the bit.
+static inline void ne_fetch_or_release64(void *p, uint64_t v) { __atomic_fetch_or((uint64_t *)p, v, __ATOMIC_RELEASE); }
+static inline uint64_t ne_exchange_acquire64(void *p, uint64_t v) { return __atomic_exchange_n((uint64_t *)p, v, __ATOMIC_ACQ_REL); }
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
