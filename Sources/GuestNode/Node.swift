@@ -114,6 +114,13 @@ public final class Node {
 
     // MARK: the turn
 
+    /// Socket buffers in guest RAM: what was written in them since the last call is marked, while somebody wants to know
+    /// (`GuestMemory.beginTracking`). Everything else of a node marks as it writes.
+    public func markWrites() {
+        let memory = configuration.heap.memory
+        host.takeWritten { memory.mark(UnsafeRawBufferPointer($0)) }
+    }
+
     /// Does everything that can be done at `now`, a bounded amount of it. Frames are taken in once: what
     /// arrives during the turn is of a later time and belongs to the next one.
     public func turn(now: Instant) {

@@ -140,12 +140,15 @@ struct ReceiveSide: ~Copyable {
         var header = saysChecksums ? NetHeader(frame.offload) : NetHeader()
         header.bufferCount = UInt16(truncatingIfNeeded: count)
         var offset = -NetHeader.size
+        let isTracked = queue.memory.isTracked
         for index in next..<next + count {
             let chain = chains.chains[index]
             let start = offset
             for span in chains.segments(of: chain) where offset < frame.length {
                 guard let base = span.iov_base else { continue }
-                offset += Self.write(header, frame, from: offset, to: base, room: span.iov_len)
+                let written = Self.write(header, frame, from: offset, to: base, room: span.iov_len)
+                offset += written
+                if isTracked { queue.memory.mark(base, count: written) }
             }
             queue.push(head: chain.head, length: UInt32(truncatingIfNeeded: offset - start))
         }

@@ -69,6 +69,8 @@ public final class GuestHeap {
             throw .notLent(address: address, bytes: span.count)
         }
         lent[address] = nil
+        // Whoever marks what he has written when he is asked is asked no more for this.
+        memory.mark(UnsafeRawBufferPointer(span))
         bytesInUse &-= UInt64(span.count)
         if loan.pages == 0 { returnCell(address) } else { returnPages(address, loan.pages) }
     }

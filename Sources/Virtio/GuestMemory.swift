@@ -31,7 +31,8 @@ public struct MemoryRegion: Hashable, Sendable {
     public static let userAddressBase: UInt64 = 0x7000_0000_0000
 }
 
-/// Guest RAM. Immutable after creation, so that it may be read from every thread.
+/// Guest RAM. Immutable after creation, so that it may be read from every thread; but for who wants to know of writes, which
+/// changes on the thread of those who write (GuestMemory+Writes).
 public final class GuestMemory: @unchecked Sendable {
     /// The memory files, each with its one mapping. A region says which is its own.
     public let files: [SharedMemory]
@@ -41,6 +42,10 @@ public final class GuestMemory: @unchecked Sendable {
     public let regions: [MemoryRegion]
     /// The same regions with pointers, in a block that never moves; queues look here without a reference count.
     let map: UnsafeBufferPointer<MappedRegion>
+    /// Who wants to know what is written; nil: nobody.
+    public internal(set) var tracking: WriteTracking?
+    /// Where that is marked: a look at it is all that it costs while nobody wants to know.
+    @exclusivity(unchecked) var marks: DirtyMarks?
 
     /// One region of `size` bytes (a multiple of 4096) at guest-physical 0.
     public convenience init(size: Int, name: String = "guest-ram") throws(VirtioError) {

@@ -142,6 +142,19 @@ struct RingMemory {
     /// Orders what was stored before against what is loaded after, whoever the other side is.
     @inline(__always) func fence() { ne_fence_seq_cst() }
 
+    // MARK: marks
+
+    /// The driver has written, in one of its two areas.
+    @inline(never)
+    func markDriverAreas(in memory: GuestMemory) {
+        memory.mark(descriptors, count: RingLayout.descriptorTableBytes(size))
+        memory.mark(avail, count: RingLayout.availRingBytes(size))
+    }
+
+    /// The device has written; or a driver, before there was one.
+    @inline(never)
+    func markDeviceArea(in memory: GuestMemory) { memory.mark(used, count: RingLayout.usedRingBytes(size)) }
+
     /// Zeroes the ring, as a driver does before it hands the addresses over.
     func clear() {
         descriptors.initializeMemory(as: UInt8.self, repeating: 0, count: RingLayout.descriptorTableBytes(size))

@@ -191,21 +191,27 @@ public struct SplitDeviceQueue: ~Copyable, @unchecked Sendable {
         guard nextUsed != publishedUsed else { return false }
         ring.publishUsedIndex(nextUsed)
         publishedUsed = nextUsed
+        markDeviceArea()
         ring.fence()
         if features.eventIndex { return calls.crosses(event: ring.usedEvent, now: publishedUsed) }
         return calls.isWanted(flags: ring.availFlags, now: publishedUsed)
     }
+
+    @inline(__always)
+    private func markDeviceArea() { if memory.isTracked { ring.markDeviceArea(in: memory) } }
 
     // MARK: kicks
 
     /// No kicks are wanted until `rearmKicks`. One that is under way may still come.
     public mutating func suppressKicks() {
         if features.eventIndex { ring.availEvent = base &- 1 } else { ring.usedFlags = 1 }
+        markDeviceArea()
     }
 
     /// Wants a kick for the next chain. True: there is one already; pop, do not sleep.
     public mutating func rearmKicks() -> Bool {
         if features.eventIndex { ring.availEvent = base } else { ring.usedFlags = 0 }
+        markDeviceArea()
         ring.fence()
         return fault == nil && ring.availIndexAcquire() != base
     }

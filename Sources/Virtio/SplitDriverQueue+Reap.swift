@@ -114,12 +114,14 @@ extension SplitDriverQueue {
     /// No calls are wanted until `rearmCalls`. One that is under way may still come.
     public mutating func suppressCalls() {
         if features.eventIndex { ring.usedEvent = nextUsed &- 1 } else { ring.availFlags = 1 }
+        markDriverAreas()
     }
 
     /// Wants a call when `after` more chains are used. True: that many are used already; reap, do not sleep.
     public mutating func rearmCalls(after: UInt16 = 1) -> Bool {
         let wanted = max(1, min(after, publishedOutstanding))
         if features.eventIndex { ring.usedEvent = nextUsed &+ wanted &- 1 } else { ring.availFlags = 0 }
+        markDriverAreas()
         ring.fence()
         return ring.usedIndexAcquire() &- nextUsed >= wanted
     }

@@ -121,6 +121,8 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
     /// Zeroes the ring and forgets all chains, as after a device reset.
     public mutating func clear() {
         ring.clear()
+        markDriverAreas()
+        if memory.isTracked { ring.markDeviceArea(in: memory) }
         forget()
     }
 
@@ -162,6 +164,7 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
         if features.indirect, let tables, count > 1, count <= tables.entries, freeDescriptors > 0 {
             let head = firstFree
             let table = tables.fill(head, readable: readable, writable: writable)
+            if memory.isTracked { memory.mark(at: table.address, count: Int(table.length)) }
             return addIndirect(table, posted: postedBytes(writable), token: token)
         }
         guard count <= Int(freeDescriptors) else { return false }
@@ -220,10 +223,14 @@ public struct SplitDriverQueue: ~Copyable, @unchecked Sendable {
         guard nextAvail != published else { return false }
         ring.publishAvailIndex(nextAvail)
         published = nextAvail
+        markDriverAreas()
         ring.fence()
         if features.eventIndex { return kicks.crosses(event: ring.availEvent, now: published) }
         return kicks.isWanted(flags: ring.usedFlags, now: published)
     }
+
+    @inline(__always)
+    func markDriverAreas() { if memory.isTracked { ring.markDriverAreas(in: memory) } }
 
     /// Makes all added chains available to a device that is not started yet; the next `publish` kicks in any case.
     public mutating func publishBeforeStart() {

@@ -2,6 +2,7 @@
 // a real one can do to a driver (die, hold frames back, return them in another order, merge buffers).
 
 import Glibc
+import Linux
 import Virtio
 
 final class FakeBackEnd: RingBackEnd {
@@ -24,6 +25,8 @@ final class FakeBackEnd: RingBackEnd {
     /// Buffers are returned last first.
     var returnsBackwards = false
     private(set) var heldHeads: [UInt16] = []
+    /// Where it marks what it writes to receive buffers, as a back-end in another process does.
+    var log: DirtyLog?
 
     private var rings: Rings?
     fileprivate struct Rings: ~Copyable {
@@ -122,9 +125,13 @@ final class FakeBackEnd: RingBackEnd {
     func deliver(_ frame: [UInt8], flags: UInt8 = 0) -> Bool {
         guard rings != nil else { return false }
         let isMergeable = startedFeatures & NetFeature.mergeableBuffers != 0
-        guard rings?.deliver(frame, flags: flags, isMergeable: isMergeable) == true else { return false }
+        guard rings?.deliver(frame, flags: flags, isMergeable: isMergeable, markWritten) == true else { return false }
         if rings?.receive.publish() == true { device.interrupt(queue: 0) }
         return true
+    }
+
+    private func markWritten(_ start: UnsafeRawPointer, _ count: Int) {
+        if let log, let address = device.memory.address(of: start) { log.marks.mark(address, count: count) }
     }
 
     var receiveBuffersPosted: Int { rings?.pendingReceive ?? 0 }
@@ -160,7 +167,9 @@ extension FakeBackEnd.Rings {
         }
     }
 
-    mutating func deliver(_ frame: [UInt8], flags: UInt8, isMergeable: Bool) -> Bool {
+    mutating func deliver(
+        _ frame: [UInt8], flags: UInt8, isMergeable: Bool, _ written: (UnsafeRawPointer, Int) -> Void
+    ) -> Bool {
         var header = NetHeader()
         header.flags = flags
         var bytes = [UInt8](repeating: 0, count: NetHeader.size) + frame
@@ -185,6 +194,7 @@ extension FakeBackEnd.Rings {
             for span in chain.spans {
                 let piece = rest.prefix(span.iov_len)
                 UnsafeMutableRawBufferPointer(start: span.iov_base, count: span.iov_len).copyBytes(from: piece)
+                if let base = span.iov_base { written(base, piece.count) }
                 rest = rest.dropFirst(piece.count)
                 used += piece.count
             }

@@ -171,6 +171,8 @@ extension Host {
                 used += 1
             } else {
                 holdSegment(head, room, interface)
+                // The slot is written and not used.
+                slots[used].length = EthernetHeader.size + head.totalLength
                 held += 1
             }
         }

@@ -82,6 +82,13 @@ public final class Host {
         loopbackRoom?.deallocate()
     }
 
+    /// Calls `body` with every part of lent memory that was written since the last call, as far as it is still lent: whoever
+    /// lends it out knows what came back.
+    public func takeWritten(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
+        tcp.rings.takeWritten(body)
+        udp.takeWritten(body)
+    }
+
     // MARK: Interfaces
 
     /// Adds an interface, link down.

@@ -18,6 +18,8 @@ struct PacketQueue: ~Copyable {
     private(set) var count = 0
     /// Where the next packet would begin.
     private var end = 0
+    /// What was written since `takeWritten`: from the lowest to the highest byte.
+    private var (lowest, highest) = (Int.max, 0)
 
     /// - Parameter limit: most packets at a time.
     init(span: UnsafeMutableRawBufferPointer, limit: Int) {
@@ -44,6 +46,7 @@ struct PacketQueue: ~Copyable {
     mutating func reserve(_ length: Int) -> UnsafeMutableRawBufferPointer? {
         guard count < records.count, length >= 0, let offset = place(for: max(1, length)) else { return nil }
         end = offset
+        (lowest, highest) = (min(lowest, offset), max(highest, offset + length))
         return UnsafeMutableRawBufferPointer(rebasing: span[offset..<offset + length])
     }
 
@@ -84,6 +87,13 @@ struct PacketQueue: ~Copyable {
         if first == records.count { first = 0 }
         count -= 1
         if count == 0 { end = 0 }
+    }
+
+    /// The part of the span in which something was written since the last call.
+    mutating func takeWritten() -> UnsafeMutableRawBufferPointer {
+        let part = lowest < highest ? lowest..<highest : 0..<0
+        (lowest, highest) = (.max, 0)
+        return UnsafeMutableRawBufferPointer(rebasing: span[part])
     }
 
     mutating func removeAll() {

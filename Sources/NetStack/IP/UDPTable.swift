@@ -81,6 +81,11 @@ struct UDPTable {
         buffers.giveBack(socket.queue.span)
     }
 
+    /// Calls `body` with what was written since the last call.
+    func takeWritten(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
+        for socket in sockets.values { body(socket.queue.takeWritten()) }
+    }
+
     /// Gives all lent memory back.
     mutating func closeAll() {
         for id in sockets.keys { close(id) }

@@ -10,6 +10,8 @@ struct ByteRing {
     private(set) var head = 0
     /// Bytes that count as there, from the first on.
     private(set) var count = 0
+    /// How often the first byte has passed the end of the span.
+    private var laps = 0
 
     init() {}
 
@@ -22,6 +24,7 @@ struct ByteRing {
         capacity = base == nil ? 0 : span.count
         head = 0
         count = 0
+        laps = 0
     }
 
     /// Takes a span in which `count` bytes lie from `head` on; both must fit it.
@@ -98,9 +101,24 @@ struct ByteRing {
         let n = min(max(0, n), count)
         count &-= n
         head &+= n
-        if head >= capacity { head &-= capacity }
+        if head >= capacity {
+            head &-= capacity
+            laps &+= 1
+        }
         // An empty ring of sent data starts over, so that the next spans are long.
         if capacity == 0 { head = 0 }
+    }
+
+    /// How many bytes have been written in order since the span was attached; where the next one goes, modulo capacity.
+    var position: Int { laps &* capacity &+ head &+ count }
+
+    /// The parts of the span with the bytes from one position to a later one.
+    func written(from start: Int, to end: Int) -> [UnsafeMutableRawBufferPointer] {
+        guard let span, capacity > 0, end > start else { return [] }
+        guard end &- start < capacity, start >= 0 else { return [span] }
+        let (low, high) = (start % capacity, end % capacity)
+        let parts = low < high ? [low..<high] : [low..<capacity, 0..<high]
+        return parts.filter { !$0.isEmpty }.map { UnsafeMutableRawBufferPointer(rebasing: span[$0]) }
     }
 
     /// Lets `n` more bytes, already written behind the last, count as there.

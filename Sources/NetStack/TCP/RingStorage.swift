@@ -8,6 +8,8 @@ final class RingStorage: TCPStorage {
     private struct Rings {
         var send = ByteRing()
         var receive = ByteRing()
+        /// The position behind the last byte that was stored ahead since `takeWritten`.
+        var ahead = 0
         /// Bytes read by the caller since the receive ring was last made larger.
         var readSinceGrowth = 0
     }
@@ -18,6 +20,8 @@ final class RingStorage: TCPStorage {
     @exclusivity(unchecked) private var capacity = 64
     /// Connections that have rings.
     private var attached = 0
+    /// How far each ring was written when that was last asked, by its span.
+    private var seen: [UnsafeMutableRawPointer: Int] = [:]
 
     init(buffers: any BufferSource, settings: TCPConfiguration) {
         self.buffers = buffers
@@ -38,7 +42,11 @@ final class RingStorage: TCPStorage {
         let place = rings + slot
         text.copy(to: place.pointee.receive, at: place.pointee.receive.count &+ offset)
         let taken = min(text.count, max(0, place.pointee.receive.free &- offset))
-        if offset == 0 { place.pointee.receive.extend(taken) }
+        if offset == 0 {
+            place.pointee.receive.extend(taken)
+        } else {
+            place.pointee.ahead = max(place.pointee.ahead, place.pointee.receive.position &+ offset &+ taken)
+        }
         return taken
     }
 
@@ -116,6 +124,24 @@ final class RingStorage: TCPStorage {
 
     func pair(_ slot: Int) -> (send: ByteRing, receive: ByteRing) {
         slot < capacity ? (rings[slot].send, rings[slot].receive) : (ByteRing(), ByteRing())
+    }
+
+    /// Calls `body` with what was written since the last call, as far as it lies in rings that are in use. A span that was
+    /// given back meanwhile is whoever's it is.
+    func takeWritten(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
+        var now: [UnsafeMutableRawPointer: Int] = [:]
+        func look(_ ring: ByteRing, ahead: Int) {
+            guard let start = ring.span?.baseAddress else { return }
+            let position = ring.position
+            for part in ring.written(from: seen[start] ?? 0, to: max(position, ahead)) { body(part) }
+            now[start] = position
+        }
+        for slot in 0..<capacity {
+            look(rings[slot].send, ahead: 0)
+            look(rings[slot].receive, ahead: rings[slot].ahead)
+            rings[slot].ahead = 0
+        }
+        seen = now
     }
 
     func queued(_ slot: Int) -> Int { slot < capacity ? rings[slot].send.count : 0 }
@@ -200,6 +226,7 @@ extension RingStorage {
         let limit = settings.maximumReceiveBuffer
         guard let span = larger(than: rings[slot].receive.capacity, limit: limit) else { return }
         if let old = rings[slot].receive.move(to: span, extent: extent) { buffers.giveBack(old) }
+        rings[slot].ahead = min(extent, span.count)
     }
 
     func growSendRing(_ slot: Int) {

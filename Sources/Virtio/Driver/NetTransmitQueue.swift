@@ -94,11 +94,25 @@ public struct NetTransmitQueue: ~Copyable {
         let lent = freeRun(atMost: limit)
         guard lent > 0, queue.fault == nil else { return turn }
         let filled = max(0, min(lent, fill(UnsafeMutableBufferPointer(start: slots + head, count: lent))))
+        if queue.memory.isTracked { mark(head..<head + lent, filled: filled) }
         turn.frames = commit(head..<head + filled)
         head = (head + filled) & (Int(queue.size) - 1)
         turn.needsKick = queue.publish()
         turn.hasMore = filled == lent
         return turn
+    }
+
+    /// What `fill` wrote is marked, its slots' headers included, which are written next. A slot that it began and left
+    /// has a length, too.
+    @inline(never)
+    private func mark(_ lent: Range<Int>, filled: Int) {
+        for index in lent.prefix(filled + 1) {
+            let length = max(0, min(slots[index].length, frameBytes))
+            guard length > 0 else { continue }
+            let start = memory.place.pointer(index) + NetTransmitQueue.headerOffset
+            queue.memory.mark(start, count: NetHeader.size + length)
+        }
+        if filled < lent.count { slots[lent.lowerBound + filled].length = 0 }
     }
 
     /// Takes back what the device has sent; how many slots are free.
