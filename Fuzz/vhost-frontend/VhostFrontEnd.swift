@@ -42,6 +42,7 @@ struct History {
     private var stopsAsked = 0
     private var stopsDone = 0
     private var movesAsked = 0
+    private var (logsAsked, logsDone) = (0, 0)
     private var movesDone = 0
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -68,6 +69,7 @@ struct History {
         let resting: [FrontEndMachine.State] = [.disconnected, .ready, .running]
         guard resting.contains(machine.state) else { fatalError("stuck in \(machine.state)") }
         guard movesDone <= movesAsked else { fatalError("\(movesDone) states moved, \(movesAsked) asked") }
+        guard logsDone <= 2 * logsAsked else { fatalError("\(logsDone) words of logs, \(logsAsked) asked") }
         guard stopsDone <= stopsAsked else { fatalError("\(stopsDone) stops done, \(stopsAsked) asked") }
     }
 
@@ -81,7 +83,8 @@ struct History {
             machine.stop(now: now)
         case 3: machine.reset(now: now)
         case 4: machine.setEnable(pair: argument >> 1, isOn: argument & 1 != 0, now: now)
-        case 5: machine.announce(macAddress: UInt64(argument), now: now)
+        case 5 where argument < 8: machine.announce(macAddress: UInt64(argument), now: now)
+        case 5: log(argument & 1 == 1)
         case 6: machine.advance(to: machine.nextDeadline ?? now)
         case 7: machine.endOfFile(at: receiver.position)
         case 8: feed(take(Int(input.popFirst() ?? 0)))
@@ -102,12 +105,19 @@ struct History {
         if machine.move(direction, through: Attachment(World.channel), now: now) == nil { movesAsked += 1 }
     }
 
+    private mutating func log(_ isOn: Bool) {
+        guard isOn, let region = try? LogRegion(size: 4096, offset: 0) else { return machine.endLog(now: now) }
+        logsAsked += 1
+        machine.beginLog(Attachment(World.channel), region, now: now)
+    }
+
     private mutating func connect() {
         machine.connected(World.connection, now: now)
         receiver = MessageReceiver(receiving: .replies)
         isOpen = true
         (stopsAsked, stopsDone) = (0, 0)
         (movesAsked, movesDone) = (0, 0)
+        (logsAsked, logsDone) = (0, 0)
     }
 
     private mutating func start(_ argument: Int) {
@@ -173,6 +183,7 @@ struct History {
             case .stopped: stopsDone += 1
             case .close: isOpen = false
             case .stateMoved: movesDone += 1
+            case .logged: logsDone += 1
             case .signal, .interrupt, .report, .moveStateBytes: break
             }
         }

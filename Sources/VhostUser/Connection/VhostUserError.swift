@@ -56,6 +56,12 @@ public enum VhostUserError: Error, Equatable, Sendable {
     case stateTooLarge(limit: Int)
     /// The state was not moved in time.
     case stateTimeout(StateTransfer, after: Interval)
+    /// The back-end cannot mark what it writes to guest memory.
+    case noLog
+    /// The back-end has a log already, or was asked to take one.
+    case logIsBusy
+    /// The rings are about to stop: nothing can be told of them.
+    case ringsStop
     /// The owner ended the connection.
     case closedByOwner
     /// A system call failed.
@@ -96,6 +102,9 @@ extension VhostUserError: CustomStringConvertible {
         case .notConnected: "the vhost-user back-end is not connected"
         case .ringsRun, .stateIsMoving, .stateRefused, .noStateDescriptor, .stateCut, .stateTooLarge, .stateTimeout:
             stateText
+        case .noLog: "the vhost-user back-end cannot mark what it writes"
+        case .logIsBusy: "the vhost-user back-end marks already what it writes"
+        case .ringsStop: "the rings of the vhost-user connection are about to stop"
         case .closedByOwner: "the vhost-user connection was closed"
         case .system(let error): error.description
         }

@@ -25,6 +25,9 @@ public final class FrontEnd: RingBackEnd {
     private var watches: [WatchID] = []
     private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var pendingStops: [([RingPosition]) -> Void] = []
+    /// Where the back-end marks, and who waits for it to begin.
+    var log: DirtyLog?
+    var onLogged: ((VhostUserError?) -> Void)?
 
     /// A front-end of rings in `memory`.
     /// - Throws: when another process cannot map it.
@@ -85,6 +88,7 @@ public final class FrontEnd: RingBackEnd {
 
     /// Starts the rings; `ready`, `startFailed` or `disconnected` follows.
     public func start(features: UInt64, queues: [QueueConfiguration]) {
+        loseTrackWithoutLog()
         machine.start(features: features, queues: queues, now: now)
         perform()
     }
@@ -145,6 +149,7 @@ public final class FrontEnd: RingBackEnd {
         case .stopped(let rings): stopped(rings)
         case .moveStateBytes(_, let descriptor): try carrier?.begin(through: descriptor)
         case .stateMoved(let outcome): stateMoved(outcome)
+        case .logged(let refusal): logged(refusal)
         case .report(let event): report(event)
         case .close: hangUp()
         }
@@ -156,7 +161,9 @@ public final class FrontEnd: RingBackEnd {
 
     private func report(_ event: FrontEndEvent) {
         reactor.atEndOfTurn { [weak self] in self?.onEvent?(event) }
-        guard case .disconnected = event, !pendingStops.isEmpty else { return }
+        guard case .disconnected(let reason) = event else { return }
+        loseTrackOfWrites(reason)
+        guard !pendingStops.isEmpty else { return }
         var bases = usedIndices()
         for done in pendingStops {
             finish(done, with: bases)

@@ -54,6 +54,8 @@ public enum FrontEndAction {
     case moveStateBytes(StateTransfer, through: SharedDescriptor?)
     /// What became of `move`: the descriptors are of no more use.
     case stateMoved(StateOutcome)
+    /// The back-end marks what it writes from here on, in every ring; or why it does not, or does no more.
+    case logged(VhostUserError?)
     /// News for the owner.
     case report(FrontEndEvent)
     /// The connection is over: close the socket. A report of `disconnected` follows.

@@ -8,12 +8,13 @@ extension FrontEndMachine {
     /// A message came on the main channel, where only answers may come.
     public mutating func received(_ message: ReceivedMessage, now: Instant) {
         guard state != .disconnected else { return }
+        if ignoresLogBase, message.header.request == Request.setLogBase.rawValue { return }
         guard let waiting = outstanding, waiting.request.rawValue == message.header.request else {
             return fail(.unexpectedReply(expected: outstanding?.request, received: message.header.request))
         }
         lastAnswer = now
         do throws(MessageError) {
-            let reply = try Reply(parsing: message, to: waiting.request, as: [waiting.expectation.shape])
+            let reply = try Reply(parsing: message, to: waiting.request, as: waiting.expectation.shapes)
             outstanding = nil
             accept(reply.payload, message.descriptors, for: waiting)
         } catch {
@@ -33,6 +34,7 @@ extension FrontEndMachine {
             }
             answeredBases[queue] = state.num
         case (.answer, .vringDescriptor(let answer)): learnStateDescriptor(answer, descriptors)
+        case (.answer(.logBase), _): learnLogBase()
         case (.answer(let purpose), .u64(let value)): learn(value, for: purpose)
         default: break
         }
@@ -46,7 +48,7 @@ extension FrontEndMachine {
         case .memorySlots: requireMemorySlots(value)
         case .status(let bits): add(bits, to: UInt8(truncatingIfNeeded: value))
         case .stateCheck: learnStateCheck(value)
-        case .barrier, .signOfLife, .base, .stateDescriptor: break
+        case .barrier, .signOfLife, .base, .stateDescriptor, .logBase: break
         }
     }
 
@@ -58,12 +60,16 @@ extension FrontEndMachine {
 
     private mutating func refused(_ request: Request, _ value: UInt64, isTolerated: Bool) {
         guard isTolerated else { return fail(.refused(request, value: value)) }
+        // Asked with an acknowledgement only to switch the log on.
+        if request == .setFeatures || request == .setVringAddress {
+            return refuseLog(.refused(request, value: value))
+        }
         actions.append(.report(.warning("the vhost-user back-end refused \(request) with \(value)")))
     }
 }
 
 extension Expectation {
-    fileprivate var shape: PayloadShape {
-        if case .answer(let purpose) = self { purpose.shape } else { .u64 }
+    fileprivate var shapes: [PayloadShape] {
+        if case .answer(let purpose) = self { purpose.shapes } else { [.u64] }
     }
 }

@@ -6,7 +6,7 @@ import Virtio
 
 extension FrontEndMachine {
     /// Status bits of VIRTIO 1.3, 2.1.
-    private static let featuresOK: UInt8 = 8
+    static let featuresOK: UInt8 = 8
     private static let driverOK: UInt8 = 1 | 2 | 4
 
     /// Starts `queues` with what the driver negotiated. Allowed once the handshake is done, and while a
@@ -21,6 +21,7 @@ extension FrontEndMachine {
             return refuseStart(error)
         }
         self.queues = queues
+        startedFeatures = negotiated
         state = .starting
         proceed(now)
     }
@@ -82,6 +83,7 @@ extension FrontEndMachine {
             for queue in queues { actions.append(.interrupt(queue: queue.index)) }
             actions.append(.report(.ready))
         case .stateDescriptorKnown: stateMove?.phase = .moving
+        case .logging: if logState == .on { actions.append(.logged(nil)) }
         case .stopped(let stopped):
             let rings = stopped.map {
                 StoppedRing(index: $0.index, size: $0.size, usedRing: $0.usedRing, answer: answeredBases[$0.index] ?? 0)
@@ -112,12 +114,13 @@ extension FrontEndMachine {
     }
 
     /// What SET_FEATURES carries: bits the back-end offered and owns, VERSION_1, and bit 30 when it exists.
-    private func acknowledged(_ features: UInt64) -> UInt64 {
+    func acknowledged(_ features: UInt64) -> UInt64 {
         let own = features & offeredFeatures & options.features
-        return own | VhostFeature.version1 | offeredFeatures & VhostFeature.protocolFeatures
+        let log = logState == .on ? VhostFeature.logAll : 0
+        return own | log | VhostFeature.version1 | offeredFeatures & VhostFeature.protocolFeatures
     }
 
-    private mutating func addStatus(_ bits: UInt8) {
+    mutating func addStatus(_ bits: UInt8) {
         if protocolFeatures.contains(.status) { ask(.getStatus, for: .status(adding: bits)) }
     }
 
@@ -168,7 +171,7 @@ extension FrontEndMachine {
     private mutating func refuseStart(_ error: VhostUserError) { actions.append(.report(.startFailed(error))) }
 
     /// The user addresses of a queue's areas.
-    private func address(of queue: QueueConfiguration) throws(VhostUserError) -> VringAddress {
+    func address(of queue: QueueConfiguration) throws(VhostUserError) -> VringAddress {
         guard Int(queue.index) < options.ringCount else { throw .noSuchQueue(queue.index, count: options.ringCount) }
         func user(_ address: UInt64) throws(VhostUserError) -> UInt64 {
             guard let user = memory?.userAddress(of: address) else {
@@ -177,7 +180,7 @@ extension FrontEndMachine {
             return user
         }
         return VringAddress(
-            index: UInt32(queue.index), isLogged: false,
+            index: UInt32(queue.index), isLogged: logState == .on,
             areas: (try user(queue.descriptorTable), try user(queue.availRing), try user(queue.usedRing)),
             logAddress: queue.usedRing)
     }

@@ -47,6 +47,12 @@ public struct FrontEndMachine {
     var lastAnswer = Instant(nanoseconds: 0)
     /// The back-end's state, while it is being moved.
     var stateMove: StateMove?
+    /// Whether the back-end marks what it writes.
+    var logState = LogState.off
+    /// It left SET_LOG_BASE unanswered: its answer may still come.
+    var ignoresLogBase = false
+    /// What the driver negotiated at the last start.
+    var startedFeatures: UInt64 = 0
 
     /// Nothing is connected yet. `memory` is described to the back-end with the first start.
     public init(options: FrontEndOptions = FrontEndOptions(), memory: GuestMemory? = nil) {
@@ -96,6 +102,7 @@ public struct FrontEndMachine {
         }
         if let outstanding {
             guard outstanding.deadline <= now else { return }
+            if outstanding.expectation == .answer(.logBase) { return missLogBase(outstanding, now) }
             return fail(.timeout(outstanding.request, after: outstanding.limit))
         }
         guard stateMove == nil else { return }
@@ -145,6 +152,7 @@ public struct FrontEndMachine {
             case .answer(.signOfLife): options.healthDeadline
             // The back-end may still be at work on its state; the deadline of the whole comes first.
             case .answer(.stateCheck): options.stateDeadline
+            case .answer(.logBase): options.logDeadline
             default: options.requestDeadline
             }
         outstanding = Outstanding(
@@ -161,6 +169,8 @@ public struct FrontEndMachine {
         answeredBases.removeAll()
         slots = nil
         stateMove = nil
+        if logState != .off { actions.append(.logged(.notConnected)) }
+        (logState, ignoresLogBase) = (.off, false)
     }
 
     private var healthDeadline: Instant? {

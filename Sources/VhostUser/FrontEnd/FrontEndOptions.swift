@@ -20,6 +20,8 @@ public struct FrontEndOptions: Sendable {
     public var healthInterval: Interval? = .milliseconds(500)
     /// How long the sign of life may take.
     public var healthDeadline: Interval = .milliseconds(1500)
+    /// How long a back-end may take to say that it has the log in which it is to mark what it writes.
+    public var logDeadline: Interval = .seconds(1)
     /// How long a back-end's state may take to be moved, from the call to its last answer.
     public var stateDeadline: Interval = .seconds(20)
     /// Bytes of a back-end's state; a larger one is not moved.

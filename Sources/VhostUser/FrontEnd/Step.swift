@@ -15,6 +15,8 @@ enum Milestone {
     case handshakeDone, started
     /// The answer said through which descriptor the back-end's state passes.
     case stateDescriptorKnown
+    /// The back-end marks what it writes, if it has not refused.
+    case logging
     /// These rings were running until now; none when there was nothing to stop.
     case stopped([QueueConfiguration])
 }
@@ -52,12 +54,15 @@ enum Purpose: Equatable {
     case stateDescriptor
     /// Whether all of it was moved.
     case stateCheck
+    /// The log is there; back-ends say so with nothing, with a number or with what they were told.
+    case logBase
 
-    var shape: PayloadShape {
+    var shapes: [PayloadShape] {
         switch self {
-        case .base: .vringState
-        case .stateDescriptor: .vringDescriptor
-        default: .u64
+        case .base: [.vringState]
+        case .stateDescriptor: [.vringDescriptor]
+        case .logBase: [.empty, .u64, .log]
+        default: [.u64]
         }
     }
 }

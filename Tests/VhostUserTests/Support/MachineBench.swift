@@ -23,6 +23,8 @@ struct MachineBench {
     private(set) var sentCount = 0
     /// What became of states that were to be moved.
     private(set) var outcomes: [StateOutcome] = []
+    /// What became of the log.
+    private(set) var logged: [VhostUserError?] = []
     /// Each way of a state's bytes: in which direction, and whether through a descriptor of the back-end's.
     private(set) var stateWays: [(StateTransfer, isBackEnds: Bool)] = []
     /// A state's bytes are through as soon as they may pass.
@@ -133,6 +135,7 @@ struct MachineBench {
             stateWays.append((direction, descriptor != nil))
             if movesStateAtOnce { machine.stateBytesEnded(isWhole: true, now: now) }
         case .stateMoved(let outcome): outcomes.append(outcome)
+        case .logged(let refusal): logged.append(refusal)
         case .report(let event): events.append(event)
         case .close:
             isClosed = true

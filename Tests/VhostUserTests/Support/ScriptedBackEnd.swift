@@ -91,6 +91,7 @@ struct ScriptedBackEnd {
             let state = VringState(index: ring.index, num: bases[ring.index] ?? 0)
             return Reply(to: message.request, .vringState(state)).encoded()
         case (.setDeviceStateDescriptor, _): return own(message, 0x100)
+        case (.setLogBase, .log(let region)): return own(message, region.size)
         case (.checkDeviceState, _): return own(message, 0)
         default: break
         }
