@@ -46,7 +46,7 @@ final class Program {
         let (one, other) = try UnixSocket.pair()
         here.isRunning = true
         for _ in 0..<1000 { here.count() }
-        here.pages.isTracking = true
+        try here.pages.beginTracking()
         source = try SourceSession(
             MigrationSource(greeting, pages: here.pages), over: MigrationChannel(one), on: reactor
         ) { [unowned self] in carryOut($0) }

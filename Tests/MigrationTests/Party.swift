@@ -38,7 +38,7 @@ final class Party {
         other = try SharedMemory(name: "destination", size: size)
         memset(room.base, 0x5a, filled)
         (memory, copy) = (MemoryPages(room), MemoryPages(other))
-        memory.isTracking = true
+        try memory.beginTracking()
     }
 
     var isCopied: Bool { memcmp(room.base, other.base, room.size) == 0 }

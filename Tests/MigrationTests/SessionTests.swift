@@ -190,7 +190,7 @@ struct SessionTests {
     @Test("memory whose writers mark nothing goes over whole, and no page of it twice")
     func unmarked() throws {
         let party = try Party()
-        party.memory.isTracking = false
+        party.memory.tracking = nil
         party.writesWhenStopped = true
         let (one, other) = try UnixSocket.pair()
         try party.receive(over: MigrationChannel(other))

@@ -11,6 +11,9 @@ public struct MigrationParameters: Equatable, Sendable {
     public var downtimeLimit = Interval.milliseconds(300)
     /// Rounds after which the guest is stopped in any case.
     public var mostRounds = 30
+    /// When the guest stands still, all memory is compared with what was sent, and pages that were written without a mark
+    /// are counted, and sent, too. For those who write a writer: it takes as long as comparing does.
+    public var checksMarks = false
 
     /// No limit of bandwidth, 300 ms, 30 rounds.
     public init() {}

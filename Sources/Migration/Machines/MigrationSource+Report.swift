@@ -19,6 +19,7 @@ extension MigrationSource {
         status.remaining = UInt64(max(0, sender?.remaining ?? 0)) * UInt64(MigrationLimits.pageSize)
         status.totalRAM = UInt64(max(0, pages.pageCount)) * UInt64(MigrationLimits.pageSize)
         status.pages = sender?.counters ?? PageCounters()
+        status.unmarked = sender?.unmarked ?? 0
         status.dirtyRate = dirtyRate
         status.iterations = iterations
         status.arrived = arrived.count

@@ -138,6 +138,7 @@ public final class MigrationSource {
         guard phase == .stopping else { return }
         milestones.stopped = now
         sender?.takeDirty()
+        if parameters.checksMarks { sender?.checkMarks() }
         iterations += 1
         enter(.saving, now)
         actions.append(.save)

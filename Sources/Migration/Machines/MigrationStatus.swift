@@ -32,6 +32,8 @@ public struct MigrationStatus: Equatable, Sendable {
     public var totalRAM: UInt64 = 0
     /// Pages: sent with their bytes; zeros; dirty but the same.
     public var pages = PageCounters()
+    /// Pages that were written without a mark; 0 where nobody looked (`MigrationParameters.checksMarks`).
+    public var unmarked = 0
     /// Pages that became dirty per second in the last round.
     public var dirtyRate: UInt64 = 0
     /// How often the dirty set was taken.

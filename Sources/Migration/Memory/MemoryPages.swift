@@ -1,4 +1,5 @@
 // A memory file as pages: both doors to guest memory that lies in one piece, and the marks of who writes it.
+// Which pages were written is a DirtyLog's to know.
 
 import Glibc
 import Linux
@@ -10,34 +11,34 @@ public final class MemoryPages: PageSource, PageSink {
     private static let seekData: CInt = 3
     private static let seekHole: CInt = 4
     private let memory: SharedMemory
-    private var dirty: PageSet
+    /// Whole pages of the file.
+    public let pageCount: Int
     /// What `write` left here, and blocks of `blockSize` pages with such pages: what `zero` has to look at.
     private var written: PageSet
     private var writtenBlocks: PageSet
     private static let blockSize = 4096
-    /// `mark` remembers. Off, it costs a look, and every page that holds data counts as written: nothing is lost, each is
-    /// compared with what was sent.
-    public var isTracking = false
+    /// Who writes the file, page 0 being its first; nil: nobody marks, and every page that holds data counts as written.
+    /// Nothing is lost then, each is compared with what was sent.
+    public var tracking: WriteTracking?
 
     /// The whole file; a rest that is no whole page is left out.
     public init(_ memory: SharedMemory) {
         self.memory = memory
-        dirty = PageSet(pageCount: memory.size / Self.pageSize)
-        written = dirty
-        writtenBlocks = PageSet(pageCount: (dirty.pageCount + Self.blockSize - 1) / Self.blockSize)
+        pageCount = memory.size / Self.pageSize
+        written = PageSet(pageCount: pageCount)
+        writtenBlocks = PageSet(pageCount: (pageCount + Self.blockSize - 1) / Self.blockSize)
     }
 
-    /// While writers mark.
-    public var isExact: Bool { isTracking }
+    /// While all writers mark.
+    public var isExact: Bool { tracking?.isExact ?? false }
 
-    /// Whole pages of the file.
-    public var pageCount: Int { dirty.pageCount }
+    /// Whoever writes the file from now on marks it here.
+    public func beginTracking() throws(SystemError) { tracking = try WriteTracking(pageCount: pageCount) }
 
     /// `count` bytes from `offset` on were written. What lies outside of the memory is left out.
     public func mark(offset: Int, count: Int) {
-        guard isTracking, count > 0, offset >= 0, offset < memory.size else { return }
-        let last = offset + (min(count, memory.size - offset) - 1)
-        dirty.insert(offset / Self.pageSize..<last / Self.pageSize + 1)
+        guard let tracking, offset >= 0 else { return }
+        tracking.own.marks.mark(UInt64(offset), count: count)
     }
 
     /// Holes of the file are left out (lseek(2), SEEK_DATA): a page that nobody ever touched costs nothing. What was
@@ -56,9 +57,10 @@ public final class MemoryPages: PageSource, PageSink {
         if at < 0, errno != ENXIO { pages.insert(0..<pageCount) }
     }
 
-    /// What was marked since the last call; all that holds data while nobody marks.
+    /// What was marked since the last call; all that holds data while not everybody marks.
     public func takeDirty(into pages: inout PageSet) {
-        if isTracking { pages.takeAll(of: &dirty) } else { populated(into: &pages) }
+        guard let tracking, tracking.isExact else { return populated(into: &pages) }
+        tracking.take { pages.insert(word: $1, at: $0) }
     }
 
     /// All of `pages`, in the mapping.

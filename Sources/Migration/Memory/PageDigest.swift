@@ -32,6 +32,12 @@ final class PageDigests {
         return true
     }
 
+    /// What the destination has of a page is what it holds now.
+    func isSame(_ page: Int, _ content: UnsafeRawBufferPointer) -> Bool {
+        guard let words, page >= 0, page < count else { return false }
+        return words[page] == (Self.isZero(content) ? 0 : Self.digest(content))
+    }
+
     /// Whether a page holds zeros only.
     static func isZero(_ page: UnsafeRawBufferPointer) -> Bool {
         guard let start = page.baseAddress else { return true }

@@ -7,9 +7,13 @@ public final class PageRow: PageSource, PageSink {
     private let parts: [(first: Int, pages: MemoryPages)]
     /// Pages of all of them.
     public let pageCount: Int
+    private let tracking: WriteTracking?
 
-    /// Each is mapped for as long as the row is used.
-    public init(_ memories: [SharedMemory]) {
+    /// - Parameters:
+    ///   - memories: each is mapped for as long as the row is used.
+    ///   - tracking: who writes them, by the pages of the row; nil: nobody marks.
+    public init(_ memories: [SharedMemory], tracking: WriteTracking? = nil) {
+        self.tracking = tracking
         var (parts, count): ([(Int, MemoryPages)], Int) = ([], 0)
         for memory in memories {
             let pages = MemoryPages(memory)
@@ -19,19 +23,20 @@ public final class PageRow: PageSource, PageSink {
         (self.parts, pageCount) = (parts, count)
     }
 
-    /// All of them are.
-    public var isExact: Bool { parts.allSatisfy(\.pages.isExact) }
+    /// While all writers mark.
+    public var isExact: Bool { tracking?.isExact ?? false }
+
+    /// What was marked since the last call; all that holds data while not everybody marks.
+    public func takeDirty(into pages: inout PageSet) {
+        guard let tracking, tracking.isExact else { return populated(into: &pages) }
+        tracking.take { pages.insert(word: $1, at: $0) }
+    }
 
     /// Pages that may hold something else than zeros.
-    public func populated(into pages: inout PageSet) { collect(into: &pages) { $0.populated(into: &$1) } }
-
-    /// Pages that were written since the last call.
-    public func takeDirty(into pages: inout PageSet) { collect(into: &pages) { $0.takeDirty(into: &$1) } }
-
-    private func collect(into pages: inout PageSet, _ ask: (MemoryPages, inout PageSet) -> Void) {
+    public func populated(into pages: inout PageSet) {
         for (first, part) in parts {
             var own = PageSet(pageCount: part.pageCount)
-            ask(part, &own)
+            part.populated(into: &own)
             var at = 0
             while let run = own.run(from: at, limit: .max) {
                 pages.insert(first + run.lowerBound..<first + run.upperBound)

@@ -22,6 +22,8 @@ struct PageSender {
     private(set) var counters = PageCounters()
     /// Pages of this round that were not looked at yet.
     private(set) var remaining: Int
+    /// Pages that `checkMarks` found.
+    private(set) var unmarked = 0
 
     /// Begins with all pages that may hold data.
     init(_ source: any PageSource) {
@@ -40,6 +42,24 @@ struct PageSender {
     mutating func takeDirty() {
         source.takeDirty(into: &todo)
         cursor = 0
+        remaining = todo.count
+    }
+
+    /// The guest stands still: pages that nobody marked are as they were sent. Those that are not go, too, and are counted.
+    mutating func checkMarks() {
+        var pages = PageSet(pageCount: source.pageCount)
+        source.populated(into: &pages)
+        var page = 0
+        while let run = pages.run(from: page, limit: 1) {
+            page = run.upperBound
+            let bytes = source.bytes(of: run)
+            guard !todo.contains(run.lowerBound), bytes.count >= MigrationLimits.pageSize,
+                !digests.isSame(
+                    run.lowerBound, UnsafeRawBufferPointer(rebasing: bytes[..<MigrationLimits.pageSize]))
+            else { continue }
+            todo.insert(run)
+            unmarked += 1
+        }
         remaining = todo.count
     }
 

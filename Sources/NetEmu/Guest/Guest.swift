@@ -45,6 +45,8 @@ extension Guest {
 protocol MovingGuest: Guest {
     /// What both sides have to be: `node`.
     var kind: String { get }
+    /// Marks what it wrote to guest memory since the last call and has not marked when it wrote it.
+    func markWrites()
     /// Everything else of it, while it stands still.
     func save() -> [UInt8]
     /// Takes up what `save` of another one gave. It has as many cards, which were restored before, and never ran. It stands

@@ -28,6 +28,7 @@ private final class NoGuest: MovingGuest {
     func end(within patience: UInt64, done: @escaping () -> Void) { done() }
 
     let kind = NoGuestKind.name
+    func markWrites() {}
     func save() -> [UInt8] { [] }
     func restore(_ state: [UInt8]) throws(EmulationError) {
         guard state.isEmpty else { throw EmulationError(text: "the state of nobody has \(state.count) bytes") }

@@ -6,6 +6,8 @@ import GuestNode
 extension NodeGuest: MovingGuest {
     var kind: String { NodeGuestKind.name }
 
+    func markWrites() { node.markWrites() }
+
     func save() -> [UInt8] {
         NodeGuestState(hasBooted: hasBegunScript, node: node.section(now: now), timeLeft: holdTime()).bytes
     }

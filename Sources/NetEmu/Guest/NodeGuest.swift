@@ -201,6 +201,7 @@ final class NodeGuest: Guest {
     private func beginAnew() {
         guard isResetting, leaving.isEmpty else { return }
         isResetting = false
+        node.markWrites()
         node.onWork = nil
         node = Self.makeNode(plan, site.memory, movedFiles)
         follow(node)

@@ -34,7 +34,7 @@ struct MoveSite {
             program: Self.program, version: Version.text, host: .ofThisProcess(), machine: profile.parts)
     }
 
-    var pages: PageRow { PageRow(memory.files) }
+    var pages: PageRow { PageRow(memory.files, tracking: memory.tracking) }
 }
 
 /// Why a move did not come about, as the monitor shows it.

@@ -33,6 +33,7 @@ final class OutgoingMigration {
     private var isPrepared = false
     private var isStopDue = false
     private var isCatching = false
+    private let writes: GuestWrites
     /// Called once.
     var onEnd: ((End) -> Void)?
 
@@ -40,6 +41,7 @@ final class OutgoingMigration {
     init(to uri: MigrationURI, _ site: MoveSite, _ settings: MigrationSettings) {
         (self.site, self.settings) = (site, settings)
         moves = BackEndMoves(site.network)
+        writes = GuestWrites(site)
         began = site.now
         last.word = .setup
         connector = MigrationConnector(uri, isIncoming: false, on: site.reactor, spawner: site.spawner) { [weak self] in
@@ -70,11 +72,12 @@ final class OutgoingMigration {
     }
 
     private func begin(over channel: MigrationChannel) throws(SystemError) {
+        writes.begin()
         let machine = MigrationSource(
             site.greeting, pages: site.pages, mode: channel.mode, parameters: settings.parameters)
         let session = try SourceSession(machine, over: channel, on: site.reactor) { [weak self] in self?.carryOut($0) }
         self.session = session
-        session.start()
+        writes.beginLogs { session.start() }
     }
 
     // MARK: what the machine wants
@@ -112,6 +115,7 @@ final class OutgoingMigration {
 
     private func stopGuest() {
         isStopDue = false
+        writes.warnOfGap()
         site.run.haltForMove { [weak self] in
             guard let self, !isOver, let session else { return }
             isCatching = true
@@ -159,6 +163,7 @@ final class OutgoingMigration {
     }
 
     private func ended(_ outcome: SourceOutcome) {
+        writes.end()
         switch outcome {
         case .completed(let report):
             moves.forget()
@@ -193,6 +198,7 @@ final class OutgoingMigration {
 
     private func finish(_ end: End) {
         guard self.end == nil else { return }
+        writes.end()
         last = session?.status ?? last
         if case .failed(let text) = end {
             last.word = .failed

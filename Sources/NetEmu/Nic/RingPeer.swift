@@ -56,6 +56,13 @@ final class RingPeer {
         frontEnd.loadState(state, done)
     }
 
+    /// What the back-end writes to the device's memory is marked from now on, or that memory's tracking knows that it is
+    /// not; `done` then.
+    func beginLog(_ done: @escaping () -> Void) { frontEnd.beginLog(done) }
+
+    /// Nobody wants to know any more.
+    func endLog() { frontEnd.endLog() }
+
     // MARK: the device
 
     /// `device` is served from now on, or as soon as the rings of a former one are touched no more.

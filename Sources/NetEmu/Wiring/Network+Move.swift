@@ -40,6 +40,29 @@ extension Network {
         topology.clients.filter { netdevs[$0.id]?.keepsConnections == true }.map(\.name)
     }
 
+    // MARK: memory on the way
+
+    private var ringPeers: [RingPeer] {
+        netdevs.values.compactMap { if case .rings(let peer) = $0.door { peer } else { nil } }
+    }
+
+    /// Back-ends that work on rings mark what they write from now on, where their memory is tracked; `done` when that
+    /// memory's tracking knows of each whether it does.
+    func beginLogs(_ done: @escaping () -> Void) {
+        let peers = ringPeers
+        var left = peers.count
+        guard left > 0 else { return done() }
+        for peer in peers {
+            peer.beginLog {
+                left -= 1
+                if left == 0 { done() }
+            }
+        }
+    }
+
+    /// Nobody wants to know any more.
+    func endLogs() { for peer in ringPeers { peer.endLog() } }
+
     // MARK: frames on the way
 
     /// What comes for cards on frames goes along with the guest, by the card's number; the guest stands still.

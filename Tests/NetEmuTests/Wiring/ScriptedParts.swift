@@ -189,6 +189,7 @@ final class ScriptedGuest: MovingGuest {
     private(set) var taken: [UInt8]?
     /// Why it takes nothing up.
     var refusal: String?
+    func markWrites() {}
     func save() -> [UInt8] { state }
     func restore(_ state: [UInt8]) throws(EmulationError) {
         if let refusal { throw EmulationError(text: refusal) }
