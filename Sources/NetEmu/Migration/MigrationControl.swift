@@ -38,7 +38,10 @@ final class MigrationControl {
     // MARK: out
 
     /// `migrate`: `done` when it is over, with why it failed; nil when the guest has gone.
-    func migrate(to text: String, _ done: @escaping (String?) -> Void) throws(EmulationError) {
+    /// - Parameter isWatched: somebody waits for it, to whom a terminal shows how far it is.
+    func migrate(
+        to text: String, isWatched: Bool = false, _ done: @escaping (String?) -> Void
+    ) throws(EmulationError) {
         let uri = try Self.uri(text)
         guard uri != .later else { throw EmulationError(text: "unknown migration protocol: \(text)") }
         switch site.run.state {
@@ -50,7 +53,9 @@ final class MigrationControl {
         guard site.guest is any MovingGuest else { throw EmulationError(text: "this guest cannot move") }
         let move = OutgoingMigration(to: uri, site, settings)
         outgoing = move
+        let progress = isWatched ? MoveProgress(site) { [weak move] in move?.status ?? MigrationStatus() } : nil
         move.onEnd = { [weak self] end in
+            progress?.stop()
             self?.tell(end)
             done(end.failure)
         }

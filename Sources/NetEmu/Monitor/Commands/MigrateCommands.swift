@@ -18,7 +18,7 @@ struct Migrate: MonitorCommand {
         do throws(EmulationError) {
             let control = try machine.moves
             let voice = machine.network.site.voice
-            try control.migrate(to: uri) { [isDetached] failure in
+            try control.migrate(to: uri, isWatched: !isDetached) { [isDetached] failure in
                 guard isDetached else { return answer(.success(failure)) }
                 if let failure { voice.say(failure) }
             }
