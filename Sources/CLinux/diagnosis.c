@@ -90,7 +90,7 @@ static void put_end(const struct sockaddr *end, __be16 *port, __be32 *address, u
     }
 }
 
-int ne_has_connection(int fd, const struct sockaddr *local, const struct sockaddr *remote) {
+int ne_find_connection(int fd, const struct sockaddr *local, const struct sockaddr *remote, uint32_t *inode) {
     struct {
         struct nlmsghdr header;
         struct inet_diag_req_v2 request;
@@ -114,5 +114,7 @@ int ne_has_connection(int fd, const struct sockaddr *local, const struct sockadd
         return status == -ENOENT ? 0 : status;
     }
     if (answer->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) return -EBADMSG;
-    return ((const struct inet_diag_msg *)NLMSG_DATA(answer))->idiag_state != STATE_LISTEN;
+    const struct inet_diag_msg *found = NLMSG_DATA(answer);
+    *inode = found->idiag_inode;
+    return found->idiag_state != STATE_LISTEN;
 }

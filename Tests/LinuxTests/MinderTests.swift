@@ -172,6 +172,19 @@ struct MinderTests {
         #expect(probe.output.contains("failed forbidden is not for this program"))
     }
 
+    @Test("where any file may be started its arguments are looked at all the same")
+    func anyFile() throws {
+        let run = try Run("anyFile", "echo up; exit 7")
+        #expect(try run.child.wait() == .exited(0))
+        #expect(run.child.output.contains("line up\nended exited with code 7"), "\(run.child.output)")
+        let probe = try Child(
+            [try #require(Self.probe.path), "anyFile", "/bin/sh", "forbidden"],
+            environment: ["TMPDIR": run.scratch.path])
+        try probe.wait()
+        #expect(probe.output.contains("failed forbidden is not for this program"))
+        #expect(run.leavesNothing())
+    }
+
     @Test("a minder that is killed takes its children along, and its owner is told")
     func killedMinder() throws {
         let run = try Run("killMinder", "echo up; sleep 1000; :")

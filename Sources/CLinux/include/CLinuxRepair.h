@@ -42,8 +42,9 @@ int ne_enter_network(int fd);
 int ne_diagnosis_open(void);  // a netlink socket, or -errno
 /// How many connected TCP sockets have this SO_MARK, or -errno. Takes CAP_NET_ADMIN.
 int ne_count_marked(int diagnosis, uint32_t mark);
-/// 1 when there is a TCP connection with these ends, 0 when there is none, or -errno.
-int ne_has_connection(int diagnosis, const struct sockaddr *local, const struct sockaddr *remote);
+/// 1 when there is a TCP connection with these ends, 0 when there is none, or -errno. `inode` is its socket's; 0 when no
+/// process has it.
+int ne_find_connection(int diagnosis, const struct sockaddr *local, const struct sockaddr *remote, uint32_t *inode);
 
 /// Waits until `fd` is readable: 1, 0 after `timeout_ms` (-1: for ever), or -errno.
 int ne_wait_readable(int fd, int timeout_ms);

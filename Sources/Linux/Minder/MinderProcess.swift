@@ -8,8 +8,8 @@ import Glibc
 
 /// A program that the minder may start.
 public struct MindedProgram: Sendable {
-    /// Absolute; a request must name exactly this.
-    public let path: String
+    /// Absolute; a request must name exactly this. nil: any absolute path.
+    public let path: String?
     /// Why these arguments (argv without its first word) are refused; nil when they are not.
     public let objection: @Sendable ([String]) -> String?
 
@@ -19,6 +19,18 @@ public struct MindedProgram: Sendable {
     public init(path: String, objection: @escaping @Sendable ([String]) -> String?) {
         self.path = path
         self.objection = objection
+    }
+
+    /// Whatever file: only its arguments are looked at.
+    /// - Parameter objection: why a program must not be started with these arguments; nil when it may.
+    public init(anyFile objection: @escaping @Sendable ([String]) -> String?) {
+        path = nil
+        self.objection = objection
+    }
+
+    fileprivate func isMeant(by wanted: String) -> Bool {
+        guard let path else { return wanted.utf8.first == UInt8(ascii: "/") }
+        return path.utf8.elementsEqual(wanted.utf8)
     }
 }
 
@@ -155,12 +167,15 @@ final class MinderProcess {
         }
     }
 
-    /// Only programs that were named at the start, with arguments that their own tables let pass.
+    /// Only programs that were named at the start, with arguments that one of their own tables lets pass.
     private func allow(_ request: SpawnRequest) throws(SpawnError) {
-        guard let program = programs.first(where: { $0.path.utf8.elementsEqual(request.path.utf8) }) else {
-            throw .refused("\(request.path) is not a program that was named at the start")
+        let arguments = Array(request.arguments.dropFirst())
+        var objection: String?
+        for program in programs where program.isMeant(by: request.path) {
+            guard let found = program.objection(arguments) else { return }
+            objection = objection ?? found
         }
-        if let objection = program.objection(Array(request.arguments.dropFirst())) { throw .refused(objection) }
+        throw .refused(objection ?? "\(request.path) is not a program that was named at the start")
     }
 
     // MARK: reports

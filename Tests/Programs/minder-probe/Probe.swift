@@ -23,6 +23,8 @@ enum Probe {
         case otherProgram
         /// No descriptor is left here, or in the minder, when the child is started; the next one has room again.
         case noRoom, noRoomInMinder
+        /// As `run`, where every file may be started.
+        case anyFile
     }
 
     static func run(_ words: [String]) -> Int32 {
@@ -83,7 +85,8 @@ final class PhaseProbe {
     }
 
     func run() throws {
-        let minder = try Minder.start([Probe.program(words[0])])
+        let program = Probe.program(words[0])
+        let minder = try Minder.start([phase == .anyFile ? MindedProgram(anyFile: program.objection) : program])
         self.minder = minder
         Probe.say("minder \(minder.pid)")
         Probe.say("directory \(minder.directory.path)")
