@@ -20,14 +20,9 @@ struct PasstMove {
     var state = NetdevState()
     /// passt has given its state away.
     var hasSaved = false
-    /// Told when passt is connected, or when it took too long.
-    var waiters: [(EmulationError?) -> Void] = []
 }
 
 extension PasstNetdev: MovingNetdev {
-    /// How long a passt may take to be there.
-    private static let patience: UInt64 = 10_000_000_000
-
     /// Connections whose ends stand in one sentence.
     private static let shownLosses = 5
 
@@ -167,20 +162,6 @@ extension PasstNetdev: MovingNetdev {
 
     private func waitForPasst(_ done: @escaping (EmulationError?) -> Void) {
         if case .connected = state { return done(nil) }
-        move.waiters.append(done)
-        waitAlarm.set(reactor.nowNanoseconds &+ Self.patience)
-    }
-
-    /// It is connected, or there will be none.
-    func tellWaiters(_ error: EmulationError?) {
-        waitAlarm.set(nil)
-        let waiters = move.waiters
-        move.waiters = []
-        for waiter in waiters { waiter(error) }
-    }
-
-    func waitedTooLong() {
-        let seconds = Self.patience / 1_000_000_000
-        tellWaiters(EmulationError(text: "passt is not connected within \(seconds) s: \(info)"))
+        waiters.add(done)
     }
 }

@@ -55,7 +55,10 @@ final class PasstNetdev: Netdev {
     /// A start only remembers: the guest's state is awaited. Over a socket there is none to come.
     var isHeldForState = false { didSet { if !canMove { isHeldForState = false } } }
     var move = PasstMove()
-    lazy var waitAlarm = Alarm(on: reactor) { [weak self] in self?.waitedTooLong() }
+    /// Those who want it to be connected.
+    lazy var waiters = ConnectionWait(10_000_000_000, on: reactor) { [weak self] seconds in
+        "passt is not connected within \(seconds) s: \(self?.info ?? "")"
+    }
     var onEvent: ((NetdevEvent) -> Void)?
 
     /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
@@ -204,7 +207,7 @@ final class PasstNetdev: Netdev {
 
     /// It never came up: whoever waits for it is told, otherwise everybody.
     private func tell(_ error: EmulationError) {
-        if move.waiters.isEmpty { onEvent?(.failed(error)) } else { tellWaiters(error) }
+        if waiters.isEmpty { onEvent?(.failed(error)) } else { waiters.tell(error) }
     }
 
     private func replaced() {
@@ -249,7 +252,7 @@ final class PasstNetdev: Netdev {
         hasBeenConnected = true
         if case .frames = traffic { lookAlarm.set(reactor.nowNanoseconds &+ Self.lookPause) }
         onEvent?(.connected)
-        tellWaiters(nil)
+        waiters.tell(nil)
     }
 
     /// Over a socket passt need not answer anything, but it always reads.

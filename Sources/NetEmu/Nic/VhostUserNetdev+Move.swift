@@ -15,12 +15,9 @@ struct VhostUserMove {
     var kept = NetdevState()
     /// Back-ends that came while something was kept.
     var arrivals = 0
-    var waiters: [(EmulationError?) -> Void] = []
 }
 
 extension VhostUserNetdev: MovingNetdev {
-    /// How long the destination's back-end may take to be there.
-    private static let patience: UInt64 = 10_000_000_000
     /// How often, and with which pause, a newcomer is asked to load what is kept.
     private static let attempts = 20
     private static let attemptPause: UInt64 = 250_000_000
@@ -72,8 +69,7 @@ extension VhostUserNetdev: MovingNetdev {
     func prepareState(_ state: NetdevState, _ done: @escaping (EmulationError?) -> Void) {
         move.state = state
         guard !isConnected, !state.bytes.isEmpty else { return done(nil) }
-        move.waiters.append(done)
-        waitAlarm.set(reactor.nowNanoseconds &+ Self.patience)
+        waiters.add(done)
     }
 
     func loadState(_ done: @escaping (ConnectionReport) -> Void) {
@@ -117,18 +113,5 @@ extension VhostUserNetdev: MovingNetdev {
         case .failure(let error): warnings.warn("\(title): connections are lost: \(error)\n\(Self.advice)")
         }
         goOn()
-    }
-
-    func tellWaiters(_ error: EmulationError?) {
-        waitAlarm.set(nil)
-        let waiters = move.waiters
-        move.waiters = []
-        for waiter in waiters { waiter(error) }
-    }
-
-    func waitedTooLong() {
-        tellWaiters(
-            EmulationError(
-                text: "no back-end is connected at \(place.chardev) within \(Self.patience / 1_000_000_000) s"))
     }
 }

@@ -26,7 +26,10 @@ final class VhostUserNetdev: Netdev {
     /// Nothing is held: whoever is at the socket was started by somebody else, and is connected to at once, as by QEMU.
     var isHeldForState = false
     var move = VhostUserMove()
-    lazy var waitAlarm = Alarm(on: reactor) { [weak self] in self?.waitedTooLong() }
+    /// Those who want a back-end to be connected.
+    lazy var waiters = ConnectionWait(10_000_000_000, on: reactor) { [place] seconds in
+        "no back-end is connected at \(place.chardev) within \(seconds) s"
+    }
     private var hasBeenConnected = false
     private(set) var isGone = false
     var onEvent: ((NetdevEvent) -> Void)?
@@ -73,7 +76,7 @@ final class VhostUserNetdev: Netdev {
             isConnected = true
             hasBeenConnected = true
             onEvent?(.connected)
-            tellWaiters(nil)
+            waiters.tell(nil)
         case .lost(let reason): lost("\(reason)", hint: hint(reason))
         case .warning(let text): warnings.warn("\(place.chardev): \(text)")
         }
