@@ -20,7 +20,7 @@ public enum PasstStateError: Error, Equatable, Sendable {
 }
 
 /// A connection in a device state.
-public struct PasstFlow: Equatable, Sendable {
+public struct PasstFlow: Equatable, Hashable, Sendable {
     /// The end of passt's socket on the host.
     public let local: InternetSocketAddress
     /// The end of whom the guest talks to.

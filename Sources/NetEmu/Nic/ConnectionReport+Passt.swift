@@ -7,7 +7,7 @@ import VhostUser
 
 extension ConnectionReport {
     /// More of them are not looked for one by one: the guest waits meanwhile.
-    private static let lookLimit = 4096
+    fileprivate static let lookLimit = 4096
 
     /// - Parameters:
     ///   - state: that was given to passt.
@@ -30,16 +30,17 @@ extension ConnectionReport {
     }
 
     /// Asks the kernel which connections are there. Only where passt is in this network namespace.
-    mutating func lookForLost(in state: NetdevState) {
+    /// - Parameter before: who had their ends before the state was loaded.
+    mutating func lookForLost(in state: NetdevState, before: ConnectionSights) {
         guard moved ?? 0 > 0, let flows = Self.flows(state), flows.count <= Self.lookLimit else { return }
         do throws(SystemError) {
             let kernel = try SocketDiagnosis()
-            var missing: [PasstFlow] = []
+            var missing: [String] = []
             for flow in flows where !flow.isSkipped {
-                if try !kernel.hasConnection(flow.local, flow.remote) { missing.append(flow) }
+                if let why = try before.loss(of: flow, kernel) { missing.append("\(flow): \(why)") }
             }
             moved = flows.count { !$0.isSkipped } - missing.count
-            lost += Self.lines(missing, "passt could not put it up again")
+            lost += missing
         } catch {
             moved = nil
         }
@@ -54,5 +55,27 @@ extension ConnectionReport {
         flows?.map { "\($0): \(why)" } ?? []
     }
 
-    private static func flows(_ state: NetdevState) -> [PasstFlow]? { try? PasstState(state.bytes).flows }
+    fileprivate static func flows(_ state: NetdevState) -> [PasstFlow]? { try? PasstState(state.bytes).flows }
+}
+
+/// Sockets that had the ends of connections before those were put up.
+struct ConnectionSights {
+    private var inodes: [PasstFlow: UInt32] = [:]
+
+    /// Asks the kernel about every connection of a state.
+    init(of state: NetdevState) {
+        guard let flows = ConnectionReport.flows(state), !flows.isEmpty, flows.count <= ConnectionReport.lookLimit,
+            let kernel = try? SocketDiagnosis()
+        else { return }
+        for flow in flows where !flow.isSkipped { inodes[flow] = try? kernel.connection(flow.local, flow.remote) }
+    }
+
+    /// Why a connection is not there; nil when it is. passt itself says nothing of one that it could not put up.
+    fileprivate func loss(of flow: PasstFlow, _ kernel: borrowing SocketDiagnosis) throws(SystemError) -> String? {
+        guard let inode = try kernel.connection(flow.local, flow.remote) else {
+            return flow.local.isHere
+                ? "passt could not put it up again" : "\(flow.local.host) is no address of this host"
+        }
+        return inode == inodes[flow] ? "another socket of this host has \(flow.local) and its peer" : nil
+    }
 }

@@ -125,10 +125,11 @@ extension PasstNetdev: MovingNetdev {
         move.state = NetdevState()
         guard let rings, !state.bytes.isEmpty else { return done(ConnectionReport(had: 0, moved: 0)) }
         renewHelper { [self] in
+            let before = ConnectionSights(of: state)
             rings.loadState(state.bytes) { [self] result in
                 move.helper = nil
                 var report = ConnectionReport(of: state, loaded: result, problem: move.problem ?? launch.repairProblem)
-                report.lookForLost(in: state)
+                report.lookForLost(in: state, before: before)
                 done(report)
             }
         }
