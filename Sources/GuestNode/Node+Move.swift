@@ -4,6 +4,9 @@ import Bytes
 import NetStack
 
 extension Node {
+    /// TCP connections that the node has, by whatever NIC; those in TIME-WAIT are over.
+    public var connectionCount: Int { host.tcp.openConnections }
+
     /// So much time passed outside while the node was on its way. Its own clock stood still; what measures the world
     /// (`ramp`) counts it. Once for each move, after it was taken up.
     public func wasAway(for time: Interval) {

@@ -73,7 +73,7 @@ struct PasstMachine {
     private static let terminate: Int32 = 15
 
     let limits: PasstLimits
-    let path: String
+    var path: String
     private(set) var state = State.idle
     /// The child's, from its start to its end.
     private(set) var pid: Int32?

@@ -19,6 +19,9 @@ public struct PasstProgram: Equatable, Sendable {
         }
     }
 
+    /// Whatever file, started as passt is: for those who may name one later.
+    public static var anyFile: MindedProgram { MindedProgram(anyFile: PasstCommandLine.objection) }
+
     /// What the minder has to know of it.
     public var minded: MindedProgram { MindedProgram(path: path, objection: PasstCommandLine.objection) }
 }

@@ -13,8 +13,10 @@ public final class PasstSupervisor {
     /// Where it runs.
     public let directory: RuntimeDirectory
 
+    /// What is started, from the next start on.
+    public var program: PasstProgram { didSet { machine.path = program.path } }
+
     private let options: PasstOptions
-    private let program: PasstProgram
     private let spawner: any ProcessSpawner
     private let reactor: Reactor
     private var machine: PasstMachine

@@ -12,6 +12,8 @@ protocol Guest: AnyObject {
     /// What its task says, for standard output; nil without a task.
     var output: (any GuestOutput)? { get }
     var onEvent: ((GuestEvent) -> Void)? { get set }
+    /// TCP connections that it has, by whatever card; nil: nobody knows.
+    var connectionCount: Int? { get }
 
     /// Puts a card into the guest. What is returned is joined to a back-end afterwards.
     /// - Throws: an error without a location.
@@ -37,6 +39,7 @@ protocol Guest: AnyObject {
 
 extension Guest {
     func begin() {}
+    var connectionCount: Int? { nil }
     /// Nobody is there who could say anything.
     func announce(_ parameters: AnnounceSchedule.Parameters, id: String, by devices: [any CardDevice]?) {}
 }

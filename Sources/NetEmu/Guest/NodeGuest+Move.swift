@@ -5,6 +5,7 @@ import GuestNode
 
 extension NodeGuest: MovingGuest {
     var kind: String { NodeGuestKind.name }
+    var connectionCount: Int? { node.connectionCount }
 
     func markWrites() { node.markWrites() }
 

@@ -12,6 +12,8 @@ final class MigrationControl {
     var settings = MigrationSettings()
     private var outgoing: OutgoingMigration?
     private var incoming: IncomingMigration?
+    /// The back-end whose passt is being replaced.
+    private var upgrading: String?
     /// `-incoming`: the guest is to come.
     private let expected: IncomingPlan?
     private var startsGuest: Bool
@@ -33,6 +35,27 @@ final class MigrationControl {
     /// - Throws: QEMU's sentence when `word` would change what moves.
     func refuseWhileMoving(_ word: String) throws(EmulationError) {
         if isMoving { throw EmulationError(text: "\(word) not allowed while migrating") }
+        guard let upgrading else { return }
+        throw EmulationError(text: "\(word) not allowed while the passt of \(upgrading) is replaced")
+    }
+
+    // MARK: passt
+
+    /// `x-passt-upgrade`: `done` with what became of the connections, or why the former passt goes on.
+    func upgradePasst(
+        of name: String, to path: String?, _ done: @escaping (Result<BackEndReport, EmulationError>) -> Void
+    ) throws(EmulationError) {
+        try refuseWhileMoving("x-passt-upgrade")
+        guard site.run.state.isHere, site.run.state != .postmigrate else {
+            throw EmulationError(text: "the guest is not here")
+        }
+        let target = try site.network.upgradable(name)
+        let next = try site.network.passt(path, for: target)
+        upgrading = name
+        site.network.upgrade(target, to: next) { [weak self] result in
+            self?.upgrading = nil
+            done(result.map { BackEndReport(name: name, connections: $0) })
+        }
     }
 
     // MARK: out
@@ -51,6 +74,7 @@ final class MigrationControl {
         }
         guard outgoing?.isOver != false else { throw EmulationError(text: "There's a migration process in progress") }
         guard site.guest is any MovingGuest else { throw EmulationError(text: "this guest cannot move") }
+        try refuseWhileMoving("migrate")
         let move = OutgoingMigration(to: uri, site, settings)
         outgoing = move
         let progress = isWatched ? MoveProgress(site) { [weak move] in move?.status ?? MigrationStatus() } : nil

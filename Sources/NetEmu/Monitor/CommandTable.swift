@@ -60,6 +60,7 @@ enum CommandTable {
         ObjectAdd.self,
         ObjectDel.self,
         AnnounceSelf.self,
+        PasstUpgradeCommand.self,
         InfoChardev.self,
         InfoMemdev.self,
         InfoMemorySizeSummary.self,

@@ -71,6 +71,10 @@ final class HubDriver {
     /// Frames pass, as far as the driver knows.
     var isUp: Bool { port.driver.isLinkUp }
 
+    /// Nobody works on its rings from then on, until `release`.
+    func hold(_ done: @escaping () -> Void) { device.suspend(done) }
+    func release() { device.resume() }
+
     private func driverSaid(_ event: NetDriverEvent) {
         switch event {
         case .link: onLink?()

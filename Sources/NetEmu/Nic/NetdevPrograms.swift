@@ -13,6 +13,8 @@ final class NetdevPrograms {
     let repair: RepairProgram?
     /// Why there is none.
     let repairProblem: String?
+    /// Files that the minder starts; nil: any that is started as passt is.
+    private let known: Set<String>?
     private var started = 0
 
     /// Finds the programs and forks the minder. Call while there is one thread.
@@ -27,6 +29,9 @@ final class NetdevPrograms {
         if !configuration.monitors.isEmpty { found += NetdevKinds.all.flatMap { $0.programsOfMonitor } }
         (repair, repairProblem) = try Self.repair(configuration, mayHelp: !found.isEmpty)
         if let repair, !found.isEmpty { found.append(repair.minded) }
+        let mayUpgrade = configuration.mayRunOthers && !found.isEmpty
+        known = mayUpgrade ? nil : Set(found.compactMap(\.path))
+        if mayUpgrade { found.append(PasstProgram.anyFile) }
         if configuration.mayRunCommands { found.append(.shell) }
         do throws(SpawnError) {
             minder = found.isEmpty ? nil : try Minder.start(found)
@@ -58,7 +63,16 @@ final class NetdevPrograms {
     }
 
     /// Where no program can be started.
-    init() { (minder, repair, repairProblem) = (nil, nil, nil) }
+    init() { (minder, repair, repairProblem, known) = (nil, nil, nil, []) }
+
+    /// - Throws: when this passt was not named at the start and may not be started for that reason.
+    func check(_ program: PasstProgram) throws(EmulationError) {
+        guard let known, !known.contains(program.path) else { return }
+        throw EmulationError(
+            text: "\(program.name) is not among the programs that were named when netemu started, and the sandbox lets "
+                + "it start no other",
+            hints: ["Replace the file of the one that runs, or leave -sandbox on out"])
+    }
 
     /// The number of the next program that is started: its files are told apart by it.
     func nextNumber() -> Int {
@@ -82,4 +96,7 @@ extension Configuration {
         if case .command = incoming?.uri { return true }
         return !monitors.isEmpty
     }
+
+    /// The monitor may name other programs than the command line did.
+    fileprivate var mayRunOthers: Bool { process.sandbox?.allowsSpawn != false && !monitors.isEmpty }
 }

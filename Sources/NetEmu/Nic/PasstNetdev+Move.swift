@@ -137,7 +137,7 @@ extension PasstNetdev: MovingNetdev {
 
     // MARK: parts
 
-    private func startHelper(_ done: @escaping () -> Void) {
+    func startHelper(_ done: @escaping () -> Void) {
         if move.helper?.isConnected == true { return done() }
         endHelper()
         move.problem = nil

@@ -59,6 +59,8 @@ final class PasstNetdev: Netdev {
     lazy var waiters = ConnectionWait(10_000_000_000, on: reactor) { [weak self] seconds in
         "passt is not connected within \(seconds) s: \(self?.info ?? "")"
     }
+    /// Another program is to take its place.
+    var upgrade: PasstUpgrade?
     var onEvent: ((NetdevEvent) -> Void)?
 
     /// How long a passt that closed its connection may take to end by itself; then it counts as hung.
@@ -139,6 +141,7 @@ final class PasstNetdev: Netdev {
         isStopping = true
         hasLeft = true
         lookAlarm.set(nil)
+        upgrade = nil
         endHelper()
         switch traffic {
         case .rings(let peer): peer.disconnect()
@@ -191,6 +194,7 @@ final class PasstNetdev: Netdev {
         case .frames(let stream): stream.detach()
         }
         guard hasBeenConnected else { return stopAfterFailure(why) }
+        upgradeMet(endOfPasst: why)
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
         onEvent?(.disconnected)
@@ -212,6 +216,7 @@ final class PasstNetdev: Netdev {
 
     private func replaced() {
         rings?.backEndDied()
+        upgrade?.isEnding = false
         state = .launching
         onEvent?(.disconnected)
     }

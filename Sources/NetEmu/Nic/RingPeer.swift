@@ -48,6 +48,9 @@ final class RingPeer {
         device?.backEndDied()
     }
 
+    /// The back-end has a state that can be moved.
+    var hasState: Bool { frontEnd.hasState }
+
     /// The back-end's state, while its rings stand still; nil when it has none.
     func saveState(_ done: @escaping (Result<[UInt8]?, VhostUserError>) -> Void) { frontEnd.saveState(done) }
 

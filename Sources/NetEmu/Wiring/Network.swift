@@ -25,7 +25,7 @@ final class Network {
     var cards: [ClientID: NetworkCard] = [:]
     private var hubs: [Int32: Hub] = [:]
     /// Who works the rings of back-ends that hang on hubs, by back-end.
-    private var drivers: [ClientID: HubDriver] = [:]
+    var drivers: [ClientID: HubDriver] = [:]
     /// Back-ends without a card whose cable `set_link` pulled.
     var unplugged: Set<ClientID> = []
     /// Back-ends that were removed and have not ended yet.
@@ -38,7 +38,9 @@ final class Network {
     /// What removed back-ends said of themselves at last: a card that hangs on one still shows it.
     var lastWords: [ClientID: String] = [:]
     /// Cards move nothing, those that come included.
-    private var isSuspended = false
+    private(set) var isSuspended = false
+    /// A back-end whose card moves nothing, whatever the guest does (+Upgrade).
+    var held: ClientID?
     /// Cards hang on nothing yet: their state is to come (+Move).
     var isExpecting = false
     /// Where frames are while the guest is on its way.
@@ -184,7 +186,7 @@ final class Network {
     func resumeCards() {
         guard isSuspended else { return }
         isSuspended = false
-        for card in cards.values { card.device.resume() }
+        for (id, card) in cards where held == nil || topology[id]?.peer != held { card.device.resume() }
         for inbox in inboxes { inbox.giveBack() }
     }
 

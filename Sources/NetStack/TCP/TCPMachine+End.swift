@@ -28,6 +28,16 @@ extension TCPMachine {
         return isQuiet
     }
 
+    /// Connections with a peer who may still say something, or wait for something.
+    public var openConnections: Int {
+        var count = 0
+        forEachConnection { slot, _ in
+            guard let state = slots.pointer(slot)?.pointee.state, state != .closed, state != .timeWait else { return }
+            count += 1
+        }
+        return count
+    }
+
     private func forEachConnection(_ body: (UInt32, UInt32) -> Void) {
         for slot in 0..<UInt32(truncatingIfNeeded: slots.used) where slots.isInUse(slot) {
             if let connection = slots.pointer(slot) { body(slot, connection.pointee.links.generation) }
