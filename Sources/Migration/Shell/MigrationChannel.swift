@@ -14,6 +14,10 @@ public struct MigrationChannel {
     public let mode: MigrationSource.Mode
     /// The program at the other end, of `exec:`.
     public let child: MigrationChild?
+    /// What errors of it are about; empty for what has no name.
+    var name = ""
+    /// For a snapshot that did not become whole: takes away what there is of it.
+    var discard: (() -> Void)?
 
     /// - Parameters:
     ///   - input: non-blocking, unless it is a file; may be the same as `output`.
@@ -60,6 +64,7 @@ final class ChannelIO {
     private var output: SharedDescriptor?
     private var inputWatch: WatchID?
     private var outputWatch: WatchID?
+    private let name: String
     private let onReady: () -> Void
     private var isScheduled = false
 
@@ -67,6 +72,7 @@ final class ChannelIO {
     init(_ channel: MigrationChannel, on reactor: Reactor, onReady: @escaping () -> Void) throws(SystemError) {
         self.reactor = reactor
         self.onReady = onReady
+        name = channel.name
         (input, output) = (channel.input, channel.output)
         inputWatch = try watch(input, .readable)
         outputWatch = try watch(output, [])
@@ -93,18 +99,18 @@ final class ChannelIO {
         guard let start = room.baseAddress, !room.isEmpty else { return .blocked }
         let count = Glibc.read(input.raw, start, room.count)
         if count > 0 { return .bytes(count) }
-        return count == 0 ? .ended : Self.failure("read", errno)
+        return count == 0 ? .ended : failure("read", errno)
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
         guard let output else { return .ended }
         var count = send(output.raw, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
         if count < 0, errno == ENOTSOCK { count = Glibc.write(output.raw, bytes.baseAddress, bytes.count) }
-        return count >= 0 ? .bytes(count) : Self.failure("write", errno)
+        return count >= 0 ? .bytes(count) : failure("write", errno)
     }
 
-    private static func failure(_ call: String, _ code: CInt) -> Outcome {
-        code == EAGAIN || code == EINTR ? .blocked : .failed(SystemError(call: call, code: code))
+    private func failure(_ call: String, _ code: CInt) -> Outcome {
+        code == EAGAIN || code == EINTR ? .blocked : .failed(SystemError(call: call, code: code, subject: name))
     }
 
     /// Tells when there is something to read; for a file in the next turn.

@@ -154,6 +154,7 @@ public final class MigrationConnector {
     /// A snapshot holds the guest's memory: a new file is its owner's only.
     private func open(_ path: String, _ offset: UInt64) {
         do throws(SystemError) {
+            let isNew = FileIdentity(at: path) == nil
             let file = SharedDescriptor(try isIncoming ? Self.openToRead(path) : Self.openToWrite(path))
             guard isIncoming || ftruncate(file.raw, off_t(offset)) == 0 || errno == EINVAL else {
                 throw SystemError(call: "ftruncate", code: errno, subject: path)
@@ -161,8 +162,19 @@ public final class MigrationConnector {
             guard offset == 0 || lseek(file.raw, off_t(offset), SEEK_SET) >= 0 else {
                 throw SystemError(call: "lseek", code: errno, subject: path)
             }
-            end(.connected(oneWay(file)))
+            var channel = oneWay(file)
+            channel.name = path
+            if !isIncoming {
+                let placed = isNew ? PlacedFile(path, FileIdentity(of: file.raw)) : nil
+                channel.discard = { Self.discard(file, placed, offset) }
+            }
+            end(.connected(channel))
         } catch { end(.failed(.system(error))) }
+    }
+
+    /// Nothing is left of what we have made; a file that was there is as long as if nothing had been written.
+    private static func discard(_ file: SharedDescriptor, _ placed: PlacedFile?, _ offset: UInt64) {
+        if let placed { placed.remove() } else { _ = ftruncate(file.raw, off_t(clamping: offset)) }
     }
 
     private static func openToWrite(_ path: String) throws(SystemError) -> FileDescriptor {

@@ -16,6 +16,7 @@ public final class SourceSession {
     public let source: MigrationSource
     private let loop: SessionLoop
     private let child: MigrationChild?
+    private let discard: (() -> Void)?
     private let onAction: (MigrationSource.Action) -> Void
     private let patience: MigrationPatience
     /// A completed snapshot waits for its program's end.
@@ -35,6 +36,7 @@ public final class SourceSession {
         self.source = source
         self.onAction = onAction
         child = channel.child
+        discard = channel.discard
         self.patience = patience
         loop = try SessionLoop(channel, on: reactor, drain: patience.drain)
         loop.onTurn = { [weak self] in self?.pump() }
@@ -133,6 +135,7 @@ public final class SourceSession {
 
     /// A snapshot that a program takes is whole when that has ended well.
     private func tellOwner(_ action: MigrationSource.Action) {
+        if case .ended(.kept) = action { discard?() }
         guard case .ended(.completed) = action, source.isSnapshot, child != nil else { return onAction(action) }
         withheld = action
         releaseBy = now + patience.exit

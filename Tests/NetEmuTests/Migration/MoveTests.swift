@@ -14,22 +14,24 @@ final class MovePair {
     let source: MachineScript
     let destination: MachineScript
     let directory: TemporaryDirectory
-    var uri: String { "unix:\(directory.path)/m" }
+    let uri: String
     static let network = ["netdev_add scripted,id=n0", "device_add virtio-net-pci,netdev=n0,id=d0"]
 
     init(
         source network: [String] = MovePair.network, destination other: [String] = MovePair.network,
-        memory: MemoryPlan = MachineScript.usual
+        memory: MemoryPlan = MachineScript.usual, hasRings: Bool = false, over socket: (CInt, CInt)? = nil
     ) throws {
         signal(SIGPIPE, SIG_IGN)
         directory = try TemporaryDirectory()
-        source = try MachineScript()
+        let place = "unix:\(directory.path)/m"
+        uri = socket.map { "fd:\($0.0)" } ?? place
+        source = try MachineScript(hasRings: hasRings)
         destination = try MachineScript(
-            memory: memory, incoming: "unix:\(directory.path)/m", on: source.reactor)
+            memory: memory, incoming: socket.map { "fd:\($0.1)" } ?? place, hasRings: hasRings, on: source.reactor)
         for command in network { #expect(source.type(command) == ["> "]) }
         for command in other { #expect(destination.type(command) == ["> "]) }
         destination.life.start()
-        #expect(turn { destination.type("info migrate").contains("\tunix:\(directory.path)/m") })
+        if socket == nil { #expect(turn { destination.type("info migrate").contains("\t\(place)") }) }
     }
 
     func turn(until condition: () throws -> Bool) rethrows -> Bool {
@@ -125,6 +127,77 @@ struct MoveTests {
             // The next one is free to begin.
             #expect(pair.source.type("info migrate").first == "Status: \t\tfailed (\(text))")
         }
+    }
+
+    @Test("over a socket whose ends are open already; what is no descriptor is refused, and so is one that is used up")
+    func descriptors() throws {
+        var ends: [CInt] = [-1, -1]
+        #expect(socketpair(AF_UNIX, 1 /* SOCK_STREAM */, 0, &ends) == 0)
+        let pair = try MovePair(over: (ends[0], ends[1]))
+        #expect(pair.source.type("migrate fd:997") == [])
+        #expect(pair.turn { pair.source.answer().first == "netemu: Invalid file descriptor number '997'" })
+        #expect(pair.migrate() == ["> "])
+        #expect(pair.turn { pair.destination.run.state == .running })
+        #expect(pair.destination.guest.taken == [1, 2, 3] && pair.source.run.state == .postmigrate)
+        #expect(pair.turn { fcntl(ends[0], F_GETFD) < 0 })
+    }
+
+    @Test("a snapshot for which there is no room: one line, nothing of it is left, and the guest goes on")
+    func noRoom() throws {
+        let pair = try MovePair()
+        func migrate(_ uri: String) -> [String] {
+            #expect(pair.source.type("migrate \(uri)") == [])
+            var answer: [String] = []
+            #expect(
+                pair.turn {
+                    answer += pair.source.answer()
+                    return answer.last == "> "
+                })
+            return answer
+        }
+        #expect(migrate("file:/dev/full") == ["netemu: write /dev/full: No space left on device", "> "])
+        #expect(pair.source.type("info status") == ["VM status: running", "> "])
+        #expect(access("/dev/full", F_OK) == 0)
+        // The one that is cancelled leaves nothing, either, but what was there before.
+        pair.source.guest.isSlow = true
+        let old = "\(pair.directory.path)/old"
+        close(open(old, O_WRONLY | O_CREAT, 0o600))
+        for (name, isLeft) in [("new", false), ("old", true)] {
+            #expect(pair.source.type("migrate -d file:\(pair.directory.path)/\(name)") == ["> "])
+            #expect(pair.turn { pair.source.guest.log.last == "pause" })
+            #expect(pair.source.type("migrate_cancel") == ["> "])
+            #expect(pair.turn { pair.source.type("info migrate").first == "Status: \t\tcancelled" })
+            pair.source.guest.catchUp()
+            #expect((access("\(pair.directory.path)/\(name)", F_OK) == 0) == isLeft)
+        }
+        var status = stat()
+        #expect(stat(old, &status) == 0 && status.st_size == 0)
+    }
+
+    @Test(
+        "cards that differ: one line names card, property and both values, on both sides; the guest goes on",
+        arguments: [
+            (
+                "mac=52:54:00:00:00:01", "mac=52:54:00:00:00:02",
+                "MAC address: 52:54:00:00:00:01 at the source, 52:54:00:00:00:02 at the destination"
+            ),
+            ("host_mtu=1400", "host_mtu=1300", "MTU: 1400 at the source, 1300 at the destination"),
+            ("host_mtu=1400", "csum=on", "MTU: 1400 at the source, none at the destination"),
+            ("csum=on", "rx_queue_size=1024", "receive queue size: 256 at the source, 1024 at the destination"),
+            ("mrg_rxbuf=off", "csum=on", "features: 0x"),
+        ])
+    func cardsDiffer(here: String, there: String, text: String) throws {
+        func network(_ property: String) -> [String] {
+            ["netdev_add scripted,id=n0", "device_add virtio-net-pci,netdev=n0,id=d0,\(property)"]
+        }
+        let pair = try MovePair(source: network(here), destination: network(there), hasRings: true)
+        let answer = pair.migrate()
+        #expect(answer.count == 2 && answer[0].hasPrefix("netemu: card d0: \(text)"), "\(answer)")
+        #expect(answer[0].hasSuffix(" at the destination"))
+        #expect(pair.source.type("info status") == ["VM status: running", "> "])
+        #expect(pair.turn { !pair.destination.said.lines.isEmpty })
+        #expect(pair.destination.said.lines == [answer[0]])
+        #expect(pair.destination.guest.log == ["end"])
     }
 
     @Test("a guest that cannot be taken up goes on where it was, its cards with it, and frames that came are its")

@@ -39,10 +39,11 @@ final class MachineScript {
     /// - Parameters:
     ///   - commands: typed at once; everything is ready, the guest runs.
     ///   - incoming: the guest is to come from there.
+    ///   - hasRings: its cards are virtio's, as far as they describe themselves.
     ///   - reactor: one that another machine has, too.
     init(
         _ commands: String..., isRunning: Bool = true, memory plan: MemoryPlan = MachineScript.usual,
-        incoming: String? = nil, on reactor: Reactor? = nil
+        incoming: String? = nil, hasRings: Bool = false, on reactor: Reactor? = nil
     ) throws {
         let reactor = try reactor ?? Reactor()
         self.reactor = reactor
@@ -55,6 +56,7 @@ final class MachineScript {
         let parts = LifeCycle.Parts(
             guest: guest, network: network, chardevs: chardevs, run: run, reactor: reactor, voice: said.voice)
         memory = try MemoryObjects(plan)
+        if hasRings { guest.ringMemory = (memory.guest, reactor) }
         life = LifeCycle(parts, LifeCycle.Terms())
         machine = Machine(
             name: nil, memory: memory, network: network, chardevs: chardevs, run: run, life: life)

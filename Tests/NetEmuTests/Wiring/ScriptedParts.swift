@@ -98,14 +98,14 @@ struct ScriptedKind: NetdevKind {
 /// A card of a guest that gives and takes frames.
 final class ScriptedCard: CardDevice {
     let name: String
-    let rings: NetDevice? = nil
+    let rings: NetDevice?
     let port = ScriptedPort()
     private(set) var link: FrameLink?
     private(set) var isUp = false
     private(set) var isSuspended = false
     private(set) var isConnected = false
 
-    init(_ name: String) { self.name = name }
+    init(_ name: String, rings: NetDevice? = nil) { (self.name, self.rings) = (name, rings) }
 
     var queues: [CardQueue] {
         [CardQueue(number: 0, direction: "receive", kicks: 3, calls: 4, frames: nil)]
@@ -159,6 +159,8 @@ final class ScriptedGuest: MovingGuest {
     private(set) var cards: [ScriptedCard] = []
     private(set) var log: [String] = []
     private(set) var isBegun = false
+    /// Where its cards have rings, which nobody works on; nil: they have frames only.
+    var ringMemory: (memory: GuestMemory, reactor: Reactor)?
     /// It takes its time: what it was asked for is done by `catchUp`.
     var isSlow = false
     private var late: [() -> Void] = []
@@ -166,7 +168,10 @@ final class ScriptedGuest: MovingGuest {
     init(hasTask: Bool = false) { output = hasTask ? words : nil }
 
     func plug(_ card: CardIdentity) throws(EmulationError) -> any CardDevice {
-        let made = ScriptedCard(card.name)
+        let rings = try ringMemory.map { place throws(EmulationError) in
+            try VirtioCard.make(card, memory: place.memory, on: place.reactor).device
+        }
+        let made = ScriptedCard(card.name, rings: rings)
         cards.append(made)
         return made
     }
