@@ -43,14 +43,16 @@ public struct RepairProgram: Equatable, Sendable {
     public var minded: MindedProgram { MindedProgram(path: path, objection: Self.objection) }
 
     /// It says when it is connected, and serves one conversation.
-    static func arguments(_ files: PasstFiles) -> [String] { ["-v", files.repair] }
+    static func arguments(_ files: PasstFiles, stays: Bool = false) -> [String] {
+        (stays ? ["-v", "--stay"] : ["-v"]) + [files.repair]
+    }
 
     /// Why `arguments` (argv without its first word) are not one of netemu's; nil when they are.
     public static func objection(_ arguments: [String]) -> String? {
         let end = ".sock.repair"
-        guard arguments.count == 2, arguments[1].hasSuffix(end),
-            let files = PasstFiles(name: String(arguments[1].dropLast(end.utf8.count))),
-            Self.arguments(files) == arguments
+        guard let socket = arguments.last, socket.hasSuffix(end),
+            let files = PasstFiles(name: String(socket.dropLast(end.utf8.count))),
+            [false, true].contains(where: { Self.arguments(files, stays: $0) == arguments })
         else { return "\(name) for a socket elsewhere" }
         return nil
     }

@@ -16,15 +16,27 @@ public final class RepairRun {
     private var done: ((String?) -> Void)?
     private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
     private var lastLine: String?
+    /// What it let go stays silent until it is ended.
+    public let stays: Bool
     /// passt can use it.
     public private(set) var isConnected = false
 
     /// A helper of the passt whose files these are; it is not started.
-    public init(_ program: RepairProgram, files: PasstFiles, in directory: RuntimeDirectory, tools: PasstTools) {
+    /// - Parameters:
+    ///   - program: which.
+    ///   - files: that passt's.
+    ///   - directory: where that runs.
+    ///   - tools: to start it with.
+    ///   - stays: the ports of what it let go stay silent until it is ended, and not only for a moment.
+    public init(
+        _ program: RepairProgram, files: PasstFiles, in directory: RuntimeDirectory, tools: PasstTools,
+        stays: Bool = false
+    ) {
+        self.stays = stays
         spawner = tools.spawner
         reactor = tools.reactor
         request = SpawnRequest(
-            path: program.path, arguments: [RepairProgram.name] + RepairProgram.arguments(files),
+            path: program.path, arguments: [RepairProgram.name] + RepairProgram.arguments(files, stays: stays),
             directory: directory.raw)
     }
 

@@ -13,6 +13,8 @@ public struct HelperOptions: Equatable, Sendable {
     public var isVerbose = false
     /// Free the 4-tuples that a good save leaves in repair mode.
     public var releases = true
+    /// Keep the ports of what was let go silent until this program is ended.
+    public var stays = false
 
     /// What the words amount to.
     public enum Request: Equatable, Sendable {
@@ -38,6 +40,7 @@ public struct HelperOptions: Equatable, Sendable {
             case "--daemon": options.isDaemon = true
             case "-v", "--verbose": options.isVerbose = true
             case "--no-release": options.releases = false
+            case "--stay": options.stays = true
             case "--":
                 paths += rest
                 rest = []
@@ -75,6 +78,7 @@ public struct HelperOptions: Equatable, Sendable {
           --daemon          serve one migration after another
           --no-release      leave address and port of migrated connections occupied,
                             as passt-repair does
+          --stay            keep the ports of migrated connections silent until ended
           --wait SECONDS    wait for the socket at most this long
           -v, --verbose     say what is done
           -h, --help        show this text

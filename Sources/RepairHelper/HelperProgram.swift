@@ -84,7 +84,7 @@ public struct HelperProgram: ~Copyable {
                 "\(peer): \(counts.given) given, \(counts.switched) switched, \(counts.released) released, "
                     + "\(counts.failed) failed")
         }
-        session.awaitArrival()
+        session.awaitArrival(stays: options.stays)
         return (counts, status)
     }
 

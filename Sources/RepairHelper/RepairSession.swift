@@ -219,7 +219,9 @@ package struct RepairSession: ~Copyable {
 
     /// Keeps the ports of what was let go silent until a destination of this network namespace has put it up, and for a
     /// moment when none does: it may be on another host.
-    package mutating func awaitArrival() {
+    /// - Parameter stays: keeps them silent until this process is ended instead.
+    package mutating func awaitArrival(stays: Bool = false) {
+        while stays, !silent.isEmpty { pause(milliseconds: 1000) }
         if !silent.isEmpty { others.awaitReturn(of: released, milliseconds: Self.holdPatience) }
         silent = []
         released = []

@@ -69,10 +69,12 @@ import Testing
     @Test("the minder starts it for passt's socket and nothing else")
     func commandLines() {
         #expect(RepairProgram.objection(["-v", "passt0.sock.repair"]) == nil)
+        #expect(RepairProgram.objection(["-v", "--stay", "passt0.sock.repair"]) == nil)
         for words in [
             [], ["-v"], ["passt0.sock.repair"], ["-v", "../passt0.sock.repair"], ["-v", "/tmp/passt0.sock.repair"],
             ["-v", "passt0.repair"], ["-v", ".sock.repair"], ["-v", "--daemon"], ["-v", "passt0.sock.repair", "x"],
-            ["--daemon", "passt0.sock.repair"],
+            ["--daemon", "passt0.sock.repair"], ["--stay", "passt0.sock.repair"],
+            ["-v", "--stay", "--stay", "passt0.sock.repair"], ["--stay", "-v", "passt0.sock.repair"],
         ] { #expect(RepairProgram.objection(words) != nil, "\(words)") }
     }
 }

@@ -30,6 +30,7 @@ public enum OptionTable {
         .runAs,
         .sandbox,
         .repair,
+        .migrateHook,
         .guestName,
         .nodefaults,
         .machine,

@@ -1,4 +1,4 @@
-// -pidfile, -daemonize, -D, -runas, -sandbox, -repair: what is asked of the process itself.
+// -pidfile, -daemonize, -D, -runas, -sandbox, -repair, -migrate-hook: what is asked of the process itself.
 
 extension OptionRow {
     static let stopped = OptionRow("S", nil, "do not start the guest: type cont in the monitor") { builder, _ in
@@ -42,6 +42,11 @@ extension OptionRow {
         builder.configuration.process.repair =
             path.map { $0 == "off" ? .off : .file($0, location: parsed.option.location) } ?? .search
     }
+
+    static let migrateHook = OptionRow(
+        "migrate-hook", "COMMAND",
+        "run when the guest goes to another host or network namespace, or comes from one: it moves the address"
+    ) { builder, parsed in builder.configuration.process.migrateHook = parsed.text }
 
     static let runWith = OptionRow(
         "run-with", "user=USER|UID:GID", "the same as -runas",

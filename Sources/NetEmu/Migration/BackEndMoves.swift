@@ -61,8 +61,11 @@ final class BackEndMoves {
 
     // MARK: the source
 
-    func prepareToSave(_ done: @escaping () -> Void) {
-        all({ part, done in part.netdev.prepareToSave(done) }, then: done)
+    /// - Parameters:
+    ///   - elsewhere: the destination is on another host or in another network namespace.
+    ///   - done: called when everything is up that can be.
+    func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void) {
+        all({ part, done in part.netdev.prepareToSave(elsewhere: elsewhere, done) }, then: done)
     }
 
     /// The sections, or why there are none: then `takeBack` gives back what was saved.

@@ -16,6 +16,7 @@ final class IncomingMigration {
     }
 
     private let site: MoveSite
+    private let text: String
     private let moves: () -> BackEndMoves
     private lazy var backEnds = moves()
     private var connector: MigrationConnector?
@@ -25,6 +26,9 @@ final class IncomingMigration {
     private(set) var places: [String] = []
     private var report: [String] = []
     private var ranBefore = false
+    /// The source sees other addresses than this process does.
+    private var isElsewhere = false
+    private var isHookCalled = false
     /// `-S`, or `stop` and `cont` meanwhile.
     var startsGuest = true
     /// Called once.
@@ -34,9 +38,11 @@ final class IncomingMigration {
     /// It cannot listen: nothing has begun.
     var onNoConnection: ((ConnectFailure) -> Void)?
 
-    /// - Parameter uri: where from.
-    init(from uri: MigrationURI, _ site: MoveSite) {
-        self.site = site
+    /// - Parameters:
+    ///   - uri: where from.
+    ///   - text: the same, as it was typed.
+    init(from uri: MigrationURI, typed text: String, _ site: MoveSite) {
+        (self.site, self.text) = (site, text)
         moves = { BackEndMoves(site.network) }
         connector = MigrationConnector(uri, isIncoming: true, on: site.reactor, spawner: site.spawner) { [weak self] in
             self?.heard($0)
@@ -82,13 +88,25 @@ final class IncomingMigration {
         case .deliver(let frame):
             guard let number = site.network.cardNumber(frame.card) else { return }
             site.network.deliver(frame.bytes, toCard: number)
-        case .ended(let failure): finish(failure.map { .failed("\($0)") } ?? .completed(report))
+        case .ended(let failure): undoHook(failure) { [weak self] in self?.ended(failure) }
         }
     }
 
     private func refuse(_ text: String) { session?.tell { machine, now in machine.fail(text, now: now) } }
 
+    private func ended(_ failure: MigrationFailure?) { finish(failure.map { .failed("\($0)") } ?? .completed(report)) }
+
+    /// No guest came, and its address is to go again.
+    private func undoHook(_ failure: MigrationFailure?, _ done: @escaping () -> Void) {
+        guard failure != nil, isHookCalled, let hook = site.hook else { return done() }
+        hook.run(.destination, .back, uri: text) { [site] problem in
+            if let problem { site.voice.warn(problem) }
+            done()
+        }
+    }
+
     private func compare(_ source: MigrationGreeting) {
+        isElsewhere = !site.host.sharesNetwork(with: source.host)
         do throws(StateError) {
             if let text = site.profile.difference(from: try MachineProfile(source.machine)) { return refuse(text) }
             session?.tell { machine, now in machine.accept(now: now) }
@@ -101,6 +119,18 @@ final class IncomingMigration {
             try site.network.joinCards()
         } catch { return refuse(error.text) }
         site.network.holdFrames()
+        // A snapshot has no connections.
+        guard isElsewhere, let hook = site.hook, session?.destination.isSnapshot == false else {
+            return prepareBackEnds(sections)
+        }
+        isHookCalled = true
+        hook.run(.destination, .load, uri: text) { [weak self] problem in
+            guard let self else { return }
+            if let problem { refuse(problem) } else { prepareBackEnds(sections) }
+        }
+    }
+
+    private func prepareBackEnds(_ sections: [MigrationSection]) {
         backEnds.prepare(sections) { [weak self] error in
             if let error { return self?.refuse(error.text) ?? () }
             self?.session?.tell { machine, now in machine.prepared(now: now) }

@@ -75,7 +75,7 @@ final class MigrationControl {
         guard outgoing?.isOver != false else { throw EmulationError(text: "There's a migration process in progress") }
         guard site.guest is any MovingGuest else { throw EmulationError(text: "this guest cannot move") }
         try refuseWhileMoving("migrate")
-        let move = OutgoingMigration(to: uri, site, settings)
+        let move = OutgoingMigration(to: uri, typed: text, site, settings)
         outgoing = move
         let progress = isWatched ? MoveProgress(site) { [weak move] in move?.status ?? MigrationStatus() } : nil
         move.onEnd = { [weak self] end in
@@ -115,7 +115,7 @@ final class MigrationControl {
         guard incoming == nil, site.run.state == .inmigrate, expected.uri == .later else {
             throw EmulationError(text: "The incoming migration has already been started")
         }
-        receive(from: uri) { [weak self] sentence in
+        receive(from: uri, typed: text) { [weak self] sentence in
             self?.incoming = nil
             self?.site.voice.say(sentence)
         }
@@ -124,13 +124,14 @@ final class MigrationControl {
     /// Everything is ready for the guest.
     private func beginToWait() {
         guard let expected, expected.uri != .later else { return }
-        receive(from: expected.uri) { [life] in
+        let text = expected.location.split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
+        receive(from: expected.uri, typed: text) { [life] in
             life.fail(EmulationError(location: expected.location, text: $0))
         }
     }
 
-    private func receive(from uri: MigrationURI, orElse cannot: @escaping (String) -> Void) {
-        let move = IncomingMigration(from: uri, site)
+    private func receive(from uri: MigrationURI, typed text: String, orElse cannot: @escaping (String) -> Void) {
+        let move = IncomingMigration(from: uri, typed: text, site)
         incoming = move
         move.startsGuest = startsGuest
         move.onNoConnection = { cannot($0.sentence) }

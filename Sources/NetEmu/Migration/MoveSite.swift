@@ -16,6 +16,10 @@ struct MoveSite {
     /// Starts the program of `exec:`; nil where none may be started.
     let spawner: (any ProcessSpawner)?
     let voice: Voice
+    /// `-migrate-hook`.
+    var hook: MigrateHook?
+    /// As it was when this was made: in the sandbox nobody sees it any more.
+    let host = HostIdentity.ofThisProcess()
 
     static let program = "netemu"
     /// Names of sections beside those of cards and back-ends.
@@ -31,7 +35,7 @@ struct MoveSite {
 
     var greeting: MigrationGreeting {
         MigrationGreeting(
-            program: Self.program, version: Version.text, host: .ofThisProcess(), machine: profile.parts)
+            program: Self.program, version: Version.text, host: host, machine: profile.parts)
     }
 
     var pages: PageRow { PageRow(memory.files, tracking: memory.tracking) }

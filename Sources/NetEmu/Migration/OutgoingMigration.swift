@@ -23,6 +23,7 @@ final class OutgoingMigration {
 
     private let site: MoveSite
     private let settings: MigrationSettings
+    private let text: String
     private let moves: BackEndMoves
     private var connector: MigrationConnector?
     private var session: SourceSession?
@@ -34,12 +35,17 @@ final class OutgoingMigration {
     private var isStopDue = false
     private var isCatching = false
     private let writes: GuestWrites
+    /// The destination sees other addresses than this process does.
+    private var isElsewhere = false
+    private var isHookCalled = false
     /// Called once.
     var onEnd: ((End) -> Void)?
 
-    /// - Parameter uri: where to.
-    init(to uri: MigrationURI, _ site: MoveSite, _ settings: MigrationSettings) {
-        (self.site, self.settings) = (site, settings)
+    /// - Parameters:
+    ///   - uri: where to.
+    ///   - text: the same, as it was typed.
+    init(to uri: MigrationURI, typed text: String, _ site: MoveSite, _ settings: MigrationSettings) {
+        (self.site, self.settings, self.text) = (site, settings, text)
         moves = BackEndMoves(site.network)
         writes = GuestWrites(site)
         began = site.now
@@ -84,7 +90,9 @@ final class OutgoingMigration {
 
     private func carryOut(_ action: MigrationSource.Action) {
         switch action {
-        case .answered: prepare()
+        case .answered(let destination):
+            isElsewhere = !site.host.sharesNetwork(with: destination.host)
+            prepare()
         case .stopGuest:
             // A snapshot asks no back-end for its state.
             if session?.source.isSnapshot == true { isPrepared = true }
@@ -95,7 +103,7 @@ final class OutgoingMigration {
     }
 
     /// Whether there is a helper that may help is known when one has been tried.
-    private func prepare() { moves.prepareToSave { [weak self] in self?.prepared() } }
+    private func prepare() { moves.prepareToSave(elsewhere: isElsewhere) { [weak self] in self?.prepared() } }
 
     private func prepared() {
         guard !isOver else { return }
@@ -109,6 +117,11 @@ final class OutgoingMigration {
             return
         }
         for loss in losses { site.voice.warn(loss) }
+        if isElsewhere, site.hook == nil, !moves.sections.isEmpty {
+            site.voice.warn(
+                "the destination is on another host or in another network namespace: connections live on only where their "
+                    + "address is, which -migrate-hook could move")
+        }
         isPrepared = true
         if isStopDue { stopGuest() }
     }
@@ -130,7 +143,25 @@ final class OutgoingMigration {
 
     private func save() {
         guard session?.source.isSnapshot == false else { return saved(.success([])) }
-        moves.save { [weak self] in self?.saved($0) }
+        moves.save { [weak self] result in
+            guard let self, case .success = result, isElsewhere, !isOver, let hook = site.hook else {
+                return self?.saved(result) ?? ()
+            }
+            isHookCalled = true
+            hook.run(.source, .saved, uri: text) { [weak self] problem in
+                self?.saved(problem.map { .failure(EmulationError(text: $0)) } ?? result)
+            }
+        }
+    }
+
+    /// What the hook did is undone before anything is put up here again.
+    private func undoHook(_ done: @escaping () -> Void) {
+        guard isHookCalled, let hook = site.hook else { return done() }
+        isHookCalled = false
+        hook.run(.source, .back, uri: text) { [site] problem in
+            if let problem { site.voice.warn(problem) }
+            done()
+        }
     }
 
     private func saved(_ result: Result<[MigrationSection], EmulationError>) {
@@ -171,7 +202,7 @@ final class OutgoingMigration {
             site.run.moved()
             finish(.completed(PeerText.lines(report)))
         case .kept(let reason, _, let arrived):
-            moves.takeBack { [self] losses in
+            takeGuestBack { [self] losses in
                 for loss in losses { site.voice.warn(loss) }
                 goOn(arrived)
                 finish(reason == .cancelled ? .cancelled : .failed("\(reason)"))
@@ -212,5 +243,5 @@ final class OutgoingMigration {
 
     /// Somebody wants the guest back that has gone: back-ends begin again, with what they had if nobody loaded it.
     /// `done` with what is not as before.
-    func takeGuestBack(_ done: @escaping ([String]) -> Void) { moves.takeBack(done) }
+    func takeGuestBack(_ done: @escaping ([String]) -> Void) { undoHook { [moves] in moves.takeBack(done) } }
 }

@@ -29,8 +29,9 @@ protocol MovingNetdev: Netdev {
     /// ("…: no repair helper (CAP_NET_ADMIN …)").
     var expectedLosses: [String] { get }
     /// At the source, before the guest stops: what must be up for `saveState` (a repair helper that is connected);
-    /// `done` in time, also when it could not be had.
-    func prepareToSave(_ done: @escaping () -> Void)
+    /// `done` in time, also when it could not be had. When the guest goes `elsewhere`, to another host or network
+    /// namespace, what stands for its connections here stays silent until netemu ends: nobody puts them up here.
+    func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void)
     /// At the source: the card stands still, nobody works on its rings. Gives the state once, within 20 s.
     func saveState(_ done: @escaping (Result<NetdevState, EmulationError>) -> Void)
     /// At the source, after `saveState`: the guest goes on here after all. Its card is resumed when `done` is called,

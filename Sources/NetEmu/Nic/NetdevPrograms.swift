@@ -33,6 +33,7 @@ final class NetdevPrograms {
         known = mayUpgrade ? nil : Set(found.compactMap(\.path))
         if mayUpgrade { found.append(PasstProgram.anyFile) }
         if configuration.mayRunCommands { found.append(.shell) }
+        if let command = configuration.process.migrateHook { found.append(MigrateHook.minded(command)) }
         do throws(SpawnError) {
             minder = found.isEmpty ? nil : try Minder.start(found)
         } catch { throw EmulationError(text: "cannot prepare to start programs: \(error)") }

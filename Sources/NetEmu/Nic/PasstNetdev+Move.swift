@@ -36,9 +36,9 @@ extension PasstNetdev: MovingNetdev {
 
     // MARK: the source
 
-    func prepareToSave(_ done: @escaping () -> Void) {
+    func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void) {
         guard canMove, case .connected = state else { return done() }
-        startHelper(done)
+        startHelper(stays: elsewhere, done)
     }
 
     func saveState(_ done: @escaping (Result<NetdevState, EmulationError>) -> Void) {
@@ -47,8 +47,8 @@ extension PasstNetdev: MovingNetdev {
         }
         renewHelper { [self] in
             rings.saveState { [self] result in
-                // It has ended with the conversation, or ends when it has seen the connections elsewhere.
-                move.helper = nil
+                // It has ended with the conversation, or ends when it has seen the connections elsewhere, or with netemu.
+                if move.helper?.stays != true { move.helper = nil }
                 switch result {
                 case .success(let bytes):
                     move.hasSaved = true
@@ -66,6 +66,7 @@ extension PasstNetdev: MovingNetdev {
             return done(nil)
         }
         let problem = move.problem ?? launch.repairProblem
+        endHelper()
         move.hasSaved = false
         move.state = state
         replacePasst()
@@ -83,7 +84,9 @@ extension PasstNetdev: MovingNetdev {
 
     func forgetState() {
         guard let rings, move.hasSaved else { return }
+        let helper = move.helper
         move = PasstMove()
+        move.helper = helper
         state = .handedOver
         hasLeft = true
         rings.backEndDied()
@@ -137,12 +140,16 @@ extension PasstNetdev: MovingNetdev {
 
     // MARK: parts
 
-    func startHelper(_ done: @escaping () -> Void) {
-        if move.helper?.isConnected == true { return done() }
+    /// - Parameters:
+    ///   - stays: what it let go stays silent until it is ended.
+    ///   - done: called when it is connected, or will not be.
+    func startHelper(stays: Bool = false, _ done: @escaping () -> Void) {
+        if let helper = move.helper, helper.isConnected, helper.stays == stays { return done() }
         endHelper()
         move.problem = nil
         guard let program = launch.repair else { return done() }
-        let helper = RepairRun(program, files: launch.files, in: launch.directory, tools: launch.tools)
+        let helper = RepairRun(
+            program, files: launch.files, in: launch.directory, tools: launch.tools, stays: stays)
         move.helper = helper
         helper.start { [self] problem in
             move.problem = problem
@@ -153,7 +160,7 @@ extension PasstNetdev: MovingNetdev {
     /// One that has died since it was connected is replaced: without one passt loses its connections in silence.
     private func renewHelper(_ done: @escaping () -> Void) {
         guard let helper = move.helper, !helper.isConnected, move.problem == nil else { return done() }
-        startHelper(done)
+        startHelper(stays: helper.stays, done)
     }
 
     func endHelper() {

@@ -59,7 +59,7 @@ extension PasstNetdev {
         guard case .connected = state else {
             return done(.failure(EmulationError(text: "\(name): there is no passt to upgrade: \(info)")))
         }
-        prepareToSave { [self] in
+        prepareToSave(elsewhere: false) { [self] in
             if let refusal = refusalOfUpgrade(guestHas) {
                 endHelper()
                 return done(.failure(refusal))

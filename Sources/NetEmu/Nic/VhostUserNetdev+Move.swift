@@ -33,7 +33,7 @@ extension VhostUserNetdev: MovingNetdev {
         ["\(title): whether connections will be lost cannot be known: its repair helper is started by hand"]
     }
 
-    func prepareToSave(_ done: @escaping () -> Void) { done() }
+    func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void) { done() }
 
     func saveState(_ done: @escaping (Result<NetdevState, EmulationError>) -> Void) {
         guard isConnected else {

@@ -16,6 +16,8 @@ public struct ProcessPlan: Equatable, Sendable {
     public var sandbox: SandboxPlan?
     /// `-repair`.
     var repair = RepairPlan.search
+    /// `-migrate-hook`: a command for the shell.
+    var migrateHook: String?
 
     /// Nothing is asked.
     public init() {}

@@ -54,7 +54,8 @@ final class Emulation {
         migration = MigrationControl(
             MoveSite(
                 reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run,
-                spawner: doors.programs.minder, voice: doors.voice), life, expecting: configuration.incoming,
+                spawner: doors.programs.minder, voice: doors.voice,
+                hook: Self.hook(configuration, doors, on: reactor)), life, expecting: configuration.incoming,
             isStopped: configuration.isStopped)
         machine.migration = migration
         migration.onArrival = { [unowned self] in guestArrived() }
@@ -69,6 +70,11 @@ final class Emulation {
             throw error
         }
         guest.onEvent = { [weak self] in self?.guestSaid($0) }
+    }
+
+    private static func hook(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) -> MigrateHook? {
+        guard let command = configuration.process.migrateHook, let minder = doors.programs.minder else { return nil }
+        return MigrateHook(command, spawner: minder, on: reactor, doors.voice)
     }
 
     private func fill(_ configuration: Configuration, _ doors: Doors, on reactor: Reactor) throws(EmulationError) {

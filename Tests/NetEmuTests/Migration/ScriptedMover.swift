@@ -52,7 +52,9 @@ final class ScriptedMover: MovingNetdev {
         for action in now { action() }
     }
 
-    func prepareToSave(_ done: @escaping () -> Void) { answer("helper", done) }
+    func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void) {
+        answer(elsewhere ? "helper for elsewhere" : "helper", done)
+    }
 
     func saveState(_ done: @escaping (Result<NetdevState, EmulationError>) -> Void) {
         answer("save") { [self] in done(saveError.map { .failure(EmulationError(text: $0)) } ?? .success(state)) }

@@ -45,7 +45,7 @@ struct MovingPasstTests {
     }
 
     private func prepare(_ netdev: PasstNetdev, on stage: MovingStage) throws {
-        let _: Bool = try stage.answer { done in netdev.prepareToSave { done(true) } }
+        let _: Bool = try stage.answer { done in netdev.prepareToSave(elsewhere: false) { done(true) } }
     }
 
     private func save(_ netdev: any MovingNetdev, on stage: MovingStage) throws -> NetdevState {
