@@ -88,7 +88,7 @@ struct PasstUpgradeTests {
             let session = try node(ground)
             try whileStreaming(session, ground) {
                 let said = try answer(session, "x-passt-upgrade n \(other)")
-                #expect(said.count == 1 && said[0].hasPrefix("Error: n: \(other) was not taken: "), "\(said)")
+                #expect(said.count == 1 && said[0].hasPrefix("Error: \(other) was not taken: "), "\(said)")
                 #expect(said[0].contains(why), "\(said)")
                 #expect(said[0].hasSuffix("\(ground.passt) goes on: n: 1 had, 1 moved, 0 lost"), "\(said)")
             }
@@ -161,8 +161,7 @@ struct PasstUpgradeTests {
             other.write("migrate_set_parameter max-bandwidth 100k\nmigrate -d unix:\(ground.directory.path)/m\n")
             other.write("x-passt-upgrade n\n")
             _ = try other.wait(for: "Error: x-passt-upgrade not allowed while migrating", seconds: 10)
-            other.write("migrate_cancel\nx-passt-upgrade n\n")
-            _ = try other.wait(for: "\nn: 0 had, 0 moved, 0 lost", seconds: 10)
+            other.write("migrate_cancel\n")
             #expect(try there.child.wait(seconds: 20) == .exited(1))
             try quit(session)
         }
@@ -201,10 +200,8 @@ struct PasstUpgradeTests {
             #expect(missing.first?.contains("“/nowhere/passt” (No such file or directory)") == true, "\(missing)")
             let unnamed = try answer(session, "x-passt-upgrade n /bin/false")
             #expect(unnamed.first?.hasPrefix("Error: /bin/false is not among the programs") == true, "\(unnamed)")
-            try whileStreaming(session, ground) {
-                let said = try answer(session, "x-passt-upgrade n")
-                #expect(said == ["n: 1 had, 1 moved, 0 lost"], "\(session.child.transcript)")
-            }
+            let said = try answer(session, "x-passt-upgrade n")
+            #expect(said == ["n: 0 had, 0 moved, 0 lost"], "\(session.child.transcript)")
             try quit(session)
         }
     }

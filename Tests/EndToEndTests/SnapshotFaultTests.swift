@@ -1,10 +1,10 @@
-// Snapshots in a full file system, and through descriptors that whoever started netemu has opened.
+// Snapshots through descriptors that whoever started netemu has opened.
 
 import Glibc
 import TestSupport
 import Testing
 
-@Suite("snapshots that fail, and descriptors", .serialized)
+@Suite("snapshots through descriptors", .serialized)
 struct SnapshotFaultTests {
     /// netemu behind what a shell does first.
     private func node(_ ground: Ground, after shell: String, more: [String] = []) throws -> Session {
@@ -25,24 +25,6 @@ struct SnapshotFaultTests {
     private func quit(_ session: Session) throws {
         session.child.write("quit\n")
         #expect(try session.child.wait(seconds: 20) == .exited(0), "\(session.child.transcript)")
-    }
-
-    @Test("a full file system: one line that names the file, of which nothing is left; the guest goes on")
-    func full() throws {
-        try withGround(as: .mapped) { ground in
-            let place = "\(ground.directory.path)/small"
-            mkdir(place, 0o777)
-            let session = try node(ground, after: "mount -t tmpfs -o size=8k none \(place)", more: ["-nic", "none"])
-            for _ in 0..<2 {
-                let said = try answer(session, "migrate file:\(place)/snapshot")
-                #expect(said == ["netemu: write \(place)/snapshot: No space left on device"])
-                #expect(try answer(session, "info status") == ["VM status: running"])
-            }
-            let seen = "/proc/\(session.child.pid)/root\(place)"
-            #expect(access(seen, F_OK) == 0 && access("\(seen)/snapshot", F_OK) != 0)
-            #expect(try session.run("echo still here").output.contains("still here"))
-            try quit(session)
-        }
     }
 
     @Test("a snapshot goes into a descriptor, and a guest comes from one")

@@ -8,8 +8,8 @@ import Testing
 struct SocketDiagnosisTests {
     /// Connects to a listener of this process over the loopback.
     private final class Pair {
-        let listener = socket(AF_INET, 1 /* SOCK_STREAM */, 0)
-        let client = socket(AF_INET, 1 /* SOCK_STREAM */, 0)
+        let listener = socket(AF_INET, 1, 0)
+        let client = socket(AF_INET, 1, 0)
         let accepted: CInt
         let local: InternetSocketAddress
         let remote: InternetSocketAddress

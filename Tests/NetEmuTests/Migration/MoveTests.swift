@@ -132,7 +132,7 @@ struct MoveTests {
     @Test("over a socket whose ends are open already; what is no descriptor is refused, and so is one that is used up")
     func descriptors() throws {
         var ends: [CInt] = [-1, -1]
-        #expect(socketpair(AF_UNIX, 1 /* SOCK_STREAM */, 0, &ends) == 0)
+        #expect(socketpair(AF_UNIX, 1, 0, &ends) == 0)
         let pair = try MovePair(over: (ends[0], ends[1]))
         #expect(pair.source.type("migrate fd:997") == [])
         #expect(pair.turn { pair.source.answer().first == "netemu: Invalid file descriptor number '997'" })
