@@ -75,6 +75,12 @@ public final class Namespace {
         return child
     }
 
+    /// Ends a program that was started here, and keeps nothing of it.
+    public func end(_ child: Child) {
+        child.end()
+        children.removeAll { $0 === child }
+    }
+
     /// Runs a program here to its end.
     public func run(_ arguments: [String], seconds: Double = 20) throws -> (status: ExitStatus, child: Child) {
         let child = try start(arguments)

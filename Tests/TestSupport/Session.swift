@@ -19,8 +19,10 @@ public final class Session {
         let before = child.output.utf8.count
         child.write(command + "\n")
         for _ in 0..<Int(seconds * 500) {
+            let hasEnded = child.status != nil
             let answer = String(decoding: child.output.utf8.dropFirst(before).filter { $0 != 13 }, as: UTF8.self)
             if answer.hasSuffix("\n(netemu) ") { return String(answer.dropLast("(netemu) ".count)) }
+            if hasEnded { break }
             usleep(2000)
         }
         throw TestFailure(description: "monitor: no answer to \(command)\n\(child.transcript)")

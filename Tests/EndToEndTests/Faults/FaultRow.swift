@@ -155,8 +155,11 @@ struct FaultOutcome: Hashable, Sendable {
 
 /// What the rules give.
 struct FaultRule {
-    /// How far COMMIT and STARTED came.
-    enum Progress { case before, committing, committed, started }
+    /// How far PREPARE, PREPARED, COMMIT and STARTED came.
+    enum Progress: Int, Comparable {
+        case before, preparing, committing, committed, started
+        static func < (one: Progress, other: Progress) -> Bool { one.rawValue < other.rawValue }
+    }
 
     var outcomes: Set<FaultOutcome>
     /// The guest's connection goes on where it runs at last.
@@ -170,16 +173,17 @@ struct FaultRule {
     static func progress(_ news: MoveRelay.News) -> Progress {
         if news.passed[1].contains(131) { return .started }
         if news.passed[0].contains(9) { return .committed }
-        return news.passed[1].contains(130) ? .committing : .before
+        if news.passed[1].contains(130) { return .committing }
+        return news.passed[0].contains(8) ? .preparing : .before
     }
 
     /// - Parameter progress: when it went wrong.
     init(_ fault: Fault, at progress: Progress) {
         switch fault {
         case .cut, .silence: self = Self.connectionLost(progress)
-        case .kill(.source): self = .init([(.killed, progress == .before ? .exited(1) : .runs)])
+        case .kill(.source): self = .init([(.killed, progress < .committing ? .exited(1) : .runs)])
         case .quit(.source), .interrupt(.source):
-            self = .init([(.exited(0), progress == .before ? .exited(1) : .runs)])
+            self = .init([(.exited(0), progress < .committing ? .exited(1) : .runs)])
         case .kill(.destination): self = Self.destinationLost(progress, .killed)
         case .quit(.destination), .interrupt(.destination): self = Self.destinationLost(progress, .exited(0))
         case .stop, .again: self = .init([(.moved, .runs)])
@@ -192,7 +196,7 @@ struct FaultRule {
 
     private static func connectionLost(_ progress: Progress) -> FaultRule {
         switch progress {
-        case .before: .init([(.runs, .exited(1))])
+        case .before, .preparing: .init([(.runs, .exited(1))])
         // It may not have had the time to say COMMIT.
         case .committing: .init([(.uncertain, .exited(1)), (.runs, .exited(1))])
         case .committed: .init([(.uncertain, .runs)])
@@ -203,6 +207,8 @@ struct FaultRule {
     private static func destinationLost(_ progress: Progress, _ end: FaultEnd) -> FaultRule {
         switch progress {
         case .before: .init([(.runs, end)])
+        // PREPARED may be on its way, and be answered by COMMIT.
+        case .preparing: .init([(.runs, end), (.uncertain, end)])
         case .committing: .init([(.uncertain, end)])
         // STARTED may be on its way. The guest is gone with it.
         case .committed: .init([(.uncertain, end), (.moved, end)], keepsStream: false)
@@ -212,7 +218,8 @@ struct FaultRule {
 
     private static func longStop(of side: Side, _ progress: Progress) -> FaultRule {
         switch (side, progress) {
-        case (_, .before): .init([(.runs, .exited(1))])
+        case (_, .before), (.source, .preparing): .init([(.runs, .exited(1))])
+        case (.destination, .preparing): .init([(.runs, .exited(1)), (.uncertain, .runs)])
         case (.destination, .committing): .init([(.uncertain, .runs)])
         case (.destination, .committed): .init([(.uncertain, .runs), (.moved, .runs)])
         default: .init([(.moved, .runs)])

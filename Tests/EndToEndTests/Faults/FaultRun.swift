@@ -19,6 +19,7 @@ final class FaultRun {
 
     /// What is not as the rules say; empty: nothing.
     static func complaints(_ row: FaultRow, _ number: Int, _ stage: FaultStage) -> [String] {
+        defer { stage.clear() }
         do {
             let run = try FaultRun(row, number, stage)
             try run.carryOut()
@@ -29,8 +30,7 @@ final class FaultRun {
     private init(_ row: FaultRow, _ number: Int, _ stage: FaultStage) throws {
         (self.row, self.stage, port) = (row, stage, 10_000 + number % 20_000)
         path = "\(stage.ground.directory.path)/r\(number)"
-        peer = try stage.ground.namespace.start([try Peers.built("host-peer").require(), "ramp:\(port)"])
-        try peer.wait(for: "ready")
+        peer = try stage.startPeer(port)
         source = try stage.start(.source, row.backEnd)
         try source.waitForLease(seconds: 20)
         source.console.write("ramp send \(gateway) \(port) 500K\n")
@@ -104,7 +104,7 @@ final class FaultRun {
         let isKnown = ["There's a migration process in progress", "paused due to previous migration"]
             .contains { said.contains($0) }
         if !isKnown { complaints.append("migrate again: \(said)") }
-        let stranger = try stage.ground.session(words: ["-nic", "none"])
+        let stranger = try stage.start(["-nic", "none"])
         let refusal = try stranger.lines("migrate unix:\(path)").joined()
         if !refusal.contains("Failed to connect") { complaints.append("a stranger's migrate: \(refusal)") }
         if try state(stranger) != "VM status: running" { complaints.append("the stranger does not run") }
@@ -244,18 +244,11 @@ final class FaultRun {
 
 extension Session {
     /// The lines of the monitor's answer; nil when netemu has ended instead.
-    fileprivate func answer(_ command: String, seconds: Double = 40) throws -> [Substring]? {
-        let before = child.output.utf8.count
-        child.write(command + "\n")
-        for _ in 0..<Int(seconds * 500) {
-            let hasEnded = child.status != nil
-            let said = String(decoding: child.output.utf8.dropFirst(before).filter { $0 != 13 }, as: UTF8.self)
-            if said.hasSuffix("\n(netemu) ") {
-                return said.split(whereSeparator: \.isNewline).dropFirst().dropLast()
-            }
-            if hasEnded { return nil }
-            usleep(2000)
+    fileprivate func answer(_ command: String) throws -> [Substring]? {
+        guard child.status == nil else { return nil }
+        do { return try lines(command, seconds: 40) } catch {
+            guard child.status == nil else { return nil }
+            throw error
         }
-        throw TestFailure(description: "monitor: no answer to \(command)\n\(child.transcript)")
     }
 }

@@ -9,6 +9,7 @@ final class FaultStage {
     let ground: Ground
     private let directory: TemporaryDirectory
     private let hub: Child
+    private var children: [Child] = []
     /// What runs and lies there when no row does.
     private let usualProcesses: Set<String>
     private let usualFiles: Set<String>
@@ -44,7 +45,27 @@ final class FaultStage {
             case .stream: "stream,id=n,server=off,addr.type=unix,addr.path=\(ground.directory.path)/\(side.rawValue)"
             case .passt: "passt,id=n,path={passt},vhost-user=on,tcp-ports=18080"
             }
-        return try ground.session(words: ["-netdev", netdev, "-device", "virtio-net-pci,netdev=n,id=d0"] + more)
+        return try start(["-netdev", netdev, "-device", "virtio-net-pci,netdev=n,id=d0"] + more)
+    }
+
+    func start(_ words: [String]) throws -> Session {
+        let session = try ground.session(words: words)
+        children.append(session.child)
+        return session
+    }
+
+    /// Who looks at a guest's counting stream.
+    func startPeer(_ port: Int) throws -> Child {
+        let peer = try ground.namespace.start([try Peers.built("host-peer").require(), "ramp:\(port)"])
+        children.append(peer)
+        try peer.wait(for: "ready")
+        return peer
+    }
+
+    /// Ends what a row has started.
+    func clear() {
+        for child in children { ground.namespace.end(child) }
+        children = []
     }
 
     /// What is there besides the usual, a little later.

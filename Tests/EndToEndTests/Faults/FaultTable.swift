@@ -47,6 +47,10 @@ enum FaultTable {
         }
     }
 
+    static func rows(with text: String) -> [FaultRow] {
+        (phases + slow + messages + cuts(100)).filter { $0.description.contains(text) }
+    }
+
     /// So many, some of each kind of fault, the same ones in every run.
     static func choice(_ count: Int, seed: UInt64 = 50) -> [FaultRow] {
         var random = SeededGenerator(seed: seed)

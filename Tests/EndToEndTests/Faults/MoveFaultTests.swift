@@ -34,7 +34,7 @@ struct MoveFaultTests {
     }
 
     @Test("fifty of them", .enabled(if: !Extent.isWhole))
-    func some() { carryOut(FaultTable.choice(50), workers: 4) }
+    func some() { carryOut(Extent.part.map { FaultTable.rows(with: $0) } ?? FaultTable.choice(50), workers: 4) }
 
     @Test("every fault in every phase", .enabled(if: Extent.isWhole))
     func phases() { carryOut(FaultTable.phases, workers: 4) }
