@@ -37,7 +37,7 @@ final class FaultRun {
         try peer.wait(for: "ramp: begins")
         destination = try stage.start(.destination, row.backEnd, more: ["-incoming", "unix:\(path)"])
         let target = path
-        guard eventually({ access(target, F_OK) == 0 }) else {
+        guard Self.soon({ access(target, F_OK) == 0 }) else {
             throw TestFailure(description: "nobody listens\n\(destination.child.transcript)")
         }
         relay = try MoveRelay(at: "\(path).relay", to: path, holdAt: row.point.place)
@@ -46,6 +46,8 @@ final class FaultRun {
     private func session(_ side: Side) -> Session { side == .source ? source : destination }
 
     private func carryOut() throws {
+        // The guest is still to run when its helper is killed: memory takes a while.
+        if row.fault == .killHelper(.source) { _ = try source.lines("migrate_set_parameter max-bandwidth 500K") }
         let answer = try source.lines("migrate -d unix:\(path).relay")
         if answer != [] { complaints.append("migrate: \(answer)") }
         let isHeld = try relay.waitForHold()
@@ -58,6 +60,14 @@ final class FaultRun {
         if isHeld { try strike(progress) }
         try settle(rule)
         try tidyUp()
+    }
+
+    /// Half a minute is enough for anything that has no deadline of its own, also where twelve rows run at once.
+    private func soon(_ condition: () -> Bool) -> Bool { Self.soon(condition) }
+
+    private static func soon(_ condition: () -> Bool) -> Bool {
+        for _ in 0..<3000 where !condition() { usleep(10_000) }
+        return condition()
     }
 
     // MARK: what goes wrong
@@ -118,6 +128,8 @@ final class FaultRun {
             usleep(10_000)
         }
         guard let found else { return complaints.append("the \(side.rawValue) has no \(name)") }
+        // It has connected to its passt by then.
+        if row.fault == .killHelper(side) { usleep(300_000) }
         kill(found.pid, SIGKILL)
         for _ in 0..<500 where found.isThere { usleep(2000) }
     }
@@ -192,7 +204,7 @@ final class FaultRun {
                 _ = try source.lines("cont")
                 expect(source.child.errors.contains("two with one address"), source.child.transcript)
                 owner = source
-                guard eventually({ (try? state(source)) == "VM status: running" }) else {
+                guard soon({ (try? state(source)) == "VM status: running" }) else {
                     return complaints.append("cont does not let it run: \(source.child.transcript)")
                 }
             }
@@ -214,7 +226,7 @@ final class FaultRun {
         if keepsStream {
             // What was on its way before is in the first ones.
             let before = progress
-            let goesOn = eventually { progress >= before + 4 || session.child.status != nil }
+            let goesOn = soon { progress >= before + 4 || session.child.status != nil }
             expect(goesOn, "the stream stands at \(before): \(peer.output.suffix(200))\n\(transcripts)")
         }
         session.console.write("\u{3}")
