@@ -129,8 +129,8 @@ private final class RelayLane {
 
     /// What may pass now.
     var due: ArraySlice<UInt8> {
-        // A header whose kind is not known yet stays here.
-        let most = place == nil ? Int.max : min(limit, known)
+        // A header whose kind is not known yet stays here, unless no more of it comes.
+        let most = hasEnded ? limit : min(limit, known)
         return buffer[..<max(0, min(buffer.count, most - base))]
     }
 
