@@ -7,6 +7,7 @@ import RepairHelper
 extension Scenario {
     static let silence: [Scenario] = [
         Scenario(name: "helper-takes-nothing-of-a-silent-connection") { try throughHelper() },
+        Scenario(name: "helper-makes-room-for-a-send-queue") { try roomForQueue() },
         Scenario(name: "frozen-takes-nothing") { try frozen() },
         Scenario(name: "frozen-and-refused-hears-on") { try refused() },
     ]
@@ -38,6 +39,30 @@ private func throughHelper() throws {
     }
     try require(try readExactly(flow.near.raw, 3000) == pattern(0..<3000), "what was sent meanwhile differs")
     try exchange(flow.near, flow.far, 1)
+}
+
+/// A fresh socket takes 200 KB of a send queue that was under way, which its own buffer would not.
+private func roomForQueue() throws {
+    let network = try Network()
+    let flow = try pairs(network, 1)[0]
+    let fresh = try tcpSocket(AF_INET)
+    try withScratch { scratch in
+        let server = try Server(scratch + "/x.repair")
+        let helper = try Helper([server.path])
+        try server.awaitHelper()
+        try require(try server.request(.on, [fresh.raw]) == .done, "not switched on")
+        let ends = try InternetSocketAddress.remote(of: flow.near.raw)
+        try require(ends.withSockAddr { connect(fresh.raw, $0, $1) } == 0, "connect: errno \(errno)")
+        try RepairOption(fresh.raw).select(.send)
+        var done = 0
+        while done < 200_000 {
+            let taken = writeSome(fresh.raw, pattern(done..<done + 1000))
+            try require(taken > 0, "send queue: errno \(errno) after \(done) bytes")
+            done += taken
+        }
+        server.server.closeHelper()
+        try require(try helper.wait() == 0, helper.words)
+    }
 }
 
 private func frozen() throws {
