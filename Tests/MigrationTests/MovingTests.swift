@@ -112,6 +112,16 @@ struct MovingTests {
         #expect(Double(rounds.milliseconds) > 900 * least, "\(rounds.milliseconds) ms")
     }
 
+    @Test("what the owner waits for before it stops the guest is no downtime")
+    func lateStop() {
+        let world = World(Script(waitsBeforeStop: .seconds(3)), pages: 100)
+        world.run()
+        let status = world.source.status(now: world.now)
+        #expect(world.destinationRuns && status.total >= .seconds(3))
+        #expect(status.downtime.map { $0 < .seconds(1) } == true, "\(String(describing: status.downtime))")
+        #expect(status.phases.rounds >= .seconds(3) && status.phases.stop < .seconds(1))
+    }
+
     @Test("a snapshot goes in one direction and starts its guest later")
     func snapshot() {
         var script = Script()

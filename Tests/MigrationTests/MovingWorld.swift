@@ -32,6 +32,8 @@ struct Script {
     var cutBackward: Int?
     /// Owners that do not answer.
     var ownerIsSlow = false
+    /// What the owner waits for before it stops the guest.
+    var waitsBeforeStop: Interval?
     /// Owners that answer later.
     var takes: [Step: Interval] = [:]
     var refusal: String?
@@ -213,13 +215,25 @@ final class World {
         case .answered: break
         case .stopGuest:
             guard !script.ownerIsSlow else { return }
-            sourceRuns = false
-            answer(.stop) { [unowned self] in source.guestStopped(now: now) }
+            guard let wait = script.waitsBeforeStop else { return stopGuest() }
+            answers.append(
+                (
+                    now + wait,
+                    { [unowned self] in
+                        source.guestStops(now: now)
+                        stopGuest()
+                    }
+                ))
         case .save: answer(.save) { [unowned self] in source.saved(script.sections, now: now) }
         case .ended(let outcome):
             sourceOutcome = outcome
             if case .kept = outcome { sourceRuns = true } else { sourceRuns = false }
         }
+    }
+
+    private func stopGuest() {
+        sourceRuns = false
+        answer(.stop) { [unowned self] in source.guestStopped(now: now) }
     }
 
     // MARK: the destination

@@ -133,6 +133,11 @@ public final class MigrationSource {
         if isSnapshot { beginRounds(now) }
     }
 
+    /// The order to stop is carried out only now: until now the guest ran, and what it waited for is no downtime.
+    public func guestStops(now: Instant) {
+        if phase == .stopping { milestones.stopAsked = now }
+    }
+
     /// Guest and back-ends stand still: nobody writes memory but the owner, who marks it.
     public func guestStopped(now: Instant) {
         guard phase == .stopping else { return }

@@ -123,7 +123,9 @@ final class OutgoingMigration {
                     + "address is, which -migrate-hook could move")
         }
         isPrepared = true
-        if isStopDue { stopGuest() }
+        guard isStopDue else { return }
+        session?.tell { source, now in source.guestStops(now: now) }
+        stopGuest()
     }
 
     private func stopGuest() {
