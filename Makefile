@@ -47,7 +47,8 @@ sanitize: ## the tests under AddressSanitizer, then under ThreadSanitizer
 	  --skip RepairHelperTests --skip signalsToMinder --skip ithoutProc --skip FloodTests/memory
 	swift test --sanitize=thread --scratch-path .build-tsan --skip RepairHelperTests --skip signalsToMinder \
 	  --skip ithoutProc --skip FloodTests/memory --skip MinderTests/impossible --skip ProcessTests/daemon \
-	  --skip ProcessTests/failingDaemon --skip ProcessTests/abandonedDaemon --skip HarmlessFilesTests/sizeLimit
+	  --skip ProcessTests/failingDaemon --skip ProcessTests/abandonedDaemon --skip ProcessTests/killedDaemon \
+	  --skip HarmlessFilesTests/sizeLimit
 
 install: release ## binaries, man pages and completion below $(DESTDIR)$(PREFIX)
 	swift build --configuration release --product netemu-repair --scratch-path .build-static -Xswiftc -static-executable
