@@ -30,7 +30,7 @@ struct ManualTests {
         }
         let usage = HelperOptions.usage.split(separator: "\n").map(String.init)
         let told = options(usage.filter { $0.hasPrefix("  -") }, " ")
-        #expect(told.count == 6)
+        #expect(told.count == 7)
         let section = manual.drop { $0 != ".SH OPTIONS" }.dropFirst().prefix { !$0.hasPrefix(".SH") }
         let headings = zip(section, section.dropFirst()).filter { $0.0 == ".TP" }.map { $0.1 }
         #expect(options(headings.map { "." + $0 }, ".") == told)

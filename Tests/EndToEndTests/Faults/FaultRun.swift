@@ -47,7 +47,7 @@ final class FaultRun {
 
     private func carryOut() throws {
         // The guest is still to run when its helper is killed: memory takes a while.
-        if row.fault == .killHelper(.source) { _ = try source.lines("migrate_set_parameter max-bandwidth 500K") }
+        if row.fault == .killHelper(.source) { _ = try source.lines("migrate_set_parameter max-bandwidth 2M") }
         let answer = try source.lines("migrate -d unix:\(path).relay")
         if answer != [] { complaints.append("migrate: \(answer)") }
         let isHeld = try relay.waitForHold()
