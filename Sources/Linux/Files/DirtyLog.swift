@@ -17,6 +17,7 @@ public final class DirtyLog: @unchecked Sendable {
     private let wordCount: Int
 
     /// - Parameters:
+    ///   - name: what /proc/PID/fd shows for it.
     ///   - pageCount: pages of the memory.
     ///   - isShared: another process marks here. It can only add to what is sent, or take back its own marks.
     public init(name: String = "dirty-log", pageCount: Int, isShared: Bool) throws(SystemError) {
