@@ -42,6 +42,7 @@ struct History {
     private var stopsAsked = 0
     private var stopsDone = 0
     private var movesAsked = 0
+    /// Of all connections: a log's last word may come with the next one.
     private var (logsAsked, logsDone) = (0, 0)
     private var movesDone = 0
 
@@ -117,7 +118,6 @@ struct History {
         isOpen = true
         (stopsAsked, stopsDone) = (0, 0)
         (movesAsked, movesDone) = (0, 0)
-        (logsAsked, logsDone) = (0, 0)
     }
 
     private mutating func start(_ argument: Int) {
