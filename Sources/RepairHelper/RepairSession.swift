@@ -95,7 +95,9 @@ package struct RepairSession: ~Copyable {
     private mutating func serve(_ command: RepairCommand, _ sockets: [SharedDescriptor]) throws(RepairError) {
         if command == .on, !sockets.contains(where: { isConnected($0.raw) }) {
             others.awaitRelease(own: markedCount)
-            for socket in sockets where isTCP(socket.raw) { SendRoom.make(in: socket.raw) }
+            for socket in sockets where isTCP(socket.raw) {
+                SocketBuffer.send.raise(of: socket.raw, to: SocketBuffer.usualQueue)
+            }
         }
         var before: [Bool] = []
         if let error = switchAll(command, sockets, &before) {

@@ -89,8 +89,9 @@ public struct RestoredSocket: ~Copyable {
     /// In repair mode send() puts bytes into the selected queue: unread ones, then those that were sent.
     private func fillQueues() throws(SystemError) {
         let sent = state.sendQueue.count - state.unsentCount
-        growBuffer(SO_RCVBUF, SO_RCVBUFFORCE, toHold: state.receiveQueue.count)
-        growBuffer(SO_SNDBUF, SO_SNDBUFFORCE, toHold: state.sendQueue.count)
+        // The kernel charges up to a few times the bytes for small pieces.
+        SocketBuffer.receive.raise(of: raw, to: state.receiveQueue.count &* 2)
+        SocketBuffer.send.raise(of: raw, to: state.sendQueue.count &* 2)
         try fill(state.receiveQueue[...], "receive queue")
         try RepairOption(raw).select(.send)
         try fill(state.sendQueue.prefix(sent), "send queue")
@@ -110,18 +111,6 @@ public struct RestoredSocket: ~Copyable {
             } else if n < 0, errno != EINTR {
                 throw SystemError(call: "send", code: errno, subject: "\(name), \(done) of \(bytes.count) bytes")
             }
-        }
-    }
-
-    /// Fixes a buffer's size only if the queue would not fit: a fixed size switches the kernel's tuning off.
-    private func growBuffer(_ name: CInt, _ force: CInt, toHold count: Int) {
-        var size: CInt = 0
-        var length = socklen_t(MemoryLayout<CInt>.size)
-        guard getsockopt(raw, SOL_SOCKET, name, &size, &length) == 0, count > Int(size) / 4 else { return }
-        // The kernel doubles the figure, and charges up to a few times the bytes for small pieces.
-        var wanted = CInt(clamping: count &* 2)
-        if setsockopt(raw, SOL_SOCKET, force, &wanted, length) != 0 {
-            setsockopt(raw, SOL_SOCKET, name, &wanted, length)
         }
     }
 

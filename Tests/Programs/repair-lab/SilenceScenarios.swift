@@ -8,6 +8,7 @@ extension Scenario {
     static let silence: [Scenario] = [
         Scenario(name: "helper-takes-nothing-of-a-silent-connection") { try throughHelper() },
         Scenario(name: "helper-makes-room-for-a-send-queue") { try roomForQueue() },
+        Scenario(name: "helper-makes-no-buffer-smaller") { try roomStays() },
         Scenario(name: "frozen-takes-nothing") { try frozen() },
         Scenario(name: "frozen-and-refused-hears-on") { try refused() },
     ]
@@ -60,6 +61,25 @@ private func roomForQueue() throws {
             try require(taken > 0, "send queue: errno \(errno) after \(done) bytes")
             done += taken
         }
+        server.server.closeHelper()
+        try require(try helper.wait() == 0, helper.words)
+    }
+}
+
+/// Where the namespace's own sockets have more than SO_SNDBUF would give, they keep it.
+private func roomStays() throws {
+    let network = try Network(settings: [("ipv4/tcp_wmem", "4096 6000000 8000000")])
+    try network.place.enter()
+    let fresh = try tcpSocket(AF_INET)
+    try withScratch { scratch in
+        let server = try Server(scratch + "/x.repair")
+        let helper = try Helper([server.path])
+        try server.awaitHelper()
+        try require(try server.request(.on, [fresh.raw]) == .done, "not switched on")
+        var size: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        getsockopt(fresh.raw, SOL_SOCKET, SO_SNDBUF, &size, &length)
+        try require(size >= 6_000_000, "made smaller: \(size)")
         server.server.closeHelper()
         try require(try helper.wait() == 0, helper.words)
     }
