@@ -12,8 +12,7 @@ import Virtio
     private func running(
         _ backEnd: ScriptedBackEnd = .passt, configure: (inout FrontEndOptions) -> Void = { _ in }
     ) throws -> MachineBench {
-        var bench = try MachineBench(backEnd, configure: configure)
-        bench.connect()
+        var bench = try MachineBench.connected(backEnd, configure: configure)
         bench.start()
         return bench
     }

@@ -8,21 +8,12 @@ import Virtio
 @testable import VhostUser
 
 @Suite("State that moves") struct StateMoveTests {
-    /// After the handshake, with what came before left out.
-    private func ready(
-        _ backEnd: ScriptedBackEnd = .passt, configure: (inout FrontEndOptions) -> Void = { _ in }
-    ) throws -> MachineBench {
-        var bench = try MachineBench(backEnd, configure: configure)
-        bench.connect()
-        return bench
-    }
-
     private func last(_ count: Int, _ bench: MachineBench) -> [String] { Array(bench.trace.suffix(count)) }
 
     private func broken(_ request: Request, _ fault: Fault) throws -> MachineBench {
         var backEnd = ScriptedBackEnd.passt
         backEnd.faults[request] = (0, fault)
-        var bench = try ready(backEnd)
+        var bench = try MachineBench.connected(backEnd)
         bench.move(.save)
         return bench
     }
@@ -30,7 +21,7 @@ import Virtio
     @Test(
         "a descriptor, the bytes, then the question whether all of it is there", arguments: [StateTransfer.save, .load])
     func order(_ direction: StateTransfer) throws {
-        var bench = try ready()
+        var bench = try MachineBench.connected()
         bench.move(direction)
         #expect(last(2, bench) == ["SET_DEVICE_STATE_FD +1", "CHECK_DEVICE_STATE"])
         #expect(bench.backEnd.log.contains(.setDeviceStateDescriptor(direction)))
@@ -45,7 +36,7 @@ import Virtio
 
     @Test("a state is saved after a stop, and the rings start again afterwards")
     func afterStop() throws {
-        var bench = try ready()
+        var bench = try MachineBench.connected()
         bench.start()
         bench.stop()
         bench.move(.save)
@@ -81,7 +72,7 @@ import Virtio
                 #expect(bench.machine.nextDeadline == nil)
             }
         }
-        var bench = try ready()
+        var bench = try MachineBench.connected()
         bench.movesStateAtOnce = false
         bench.move(.save)
         bench.call { machine, _ in machine.endOfFile(at: .betweenMessages) }
@@ -99,7 +90,7 @@ import Virtio
     func refusal(_ value: UInt64, _ words: String) throws {
         var backEnd = ScriptedBackEnd.passt
         backEnd.faults[.checkDeviceState] = (0, .value(value))
-        var bench = try ready(backEnd)
+        var bench = try MachineBench.connected(backEnd)
         bench.move(.save)
         let error = VhostUserError.stateRefused(.save, value: value)
         #expect(bench.outcomes == [.failed(error)])
@@ -128,7 +119,7 @@ import Virtio
         #expect(bench.isClosed)
         bench = try broken(.checkDeviceState, .bytes(Reply(to: Request.getFeatures, .u64(0)).encoded()))
         #expect(bench.outcomes == [.failed(.unexpectedReply(expected: .checkDeviceState, received: 1))])
-        bench = try ready()
+        bench = try MachineBench.connected()
         bench.movesStateAtOnce = false
         bench.move(.load)
         bench.feed(Reply(to: Request.checkDeviceState, .u64(0)).encoded())
@@ -137,7 +128,7 @@ import Virtio
 
     @Test("a back-end that says yes to a state of which it did not read all has lost it")
     func cutLoad() throws {
-        var bench = try ready()
+        var bench = try MachineBench.connected()
         bench.movesStateAtOnce = false
         bench.move(.load)
         bench.call { machine, now in machine.stateBytesEnded(isWhole: false, now: now) }
@@ -155,7 +146,7 @@ import Virtio
         bench.wait(.seconds(60))
         #expect(bench.outcomes == [.failed(.stateTimeout(.save, after: .seconds(20)))])
         #expect(bench.now == call + .seconds(20))
-        bench = try ready()
+        bench = try MachineBench.connected()
         bench.movesStateAtOnce = false
         bench.move(.load)
         bench.wait(.seconds(60))
@@ -165,7 +156,7 @@ import Virtio
 
     @Test("nobody asks for a sign of life while a state moves")
     func health() throws {
-        var bench = try ready { $0.healthInterval = .milliseconds(500) }
+        var bench = try MachineBench.connected { $0.healthInterval = .milliseconds(500) }
         bench.movesStateAtOnce = false
         bench.move(.save)
         let start = bench.now
@@ -196,7 +187,7 @@ import Virtio
         #expect(bench.outcomes.last == .failed(.ringsRun))
         #expect(bench.trace.count == count)
         for backEnd in [ScriptedBackEnd.old, ScriptedBackEnd(features: 0x1_4400_8002, protocolFeatures: 0xe)] {
-            bench = try ready(backEnd)
+            bench = try MachineBench.connected(backEnd)
             bench.move(.load)
             #expect(bench.outcomes == [.hasNone])
             #expect(!bench.isClosed)
@@ -205,7 +196,7 @@ import Virtio
 
     @Test("rings that are to start while a state moves start behind it")
     func startWaits() throws {
-        var bench = try ready()
+        var bench = try MachineBench.connected()
         bench.movesStateAtOnce = false
         bench.move(.load)
         bench.start()

@@ -34,6 +34,15 @@ struct MachineBench {
 
     static let pairFeatures: UInt64 = 0x1_7000_9983
 
+    /// One behind its handshake.
+    static func connected(
+        _ backEnd: ScriptedBackEnd = .passt, configure: (inout FrontEndOptions) -> Void = { _ in }
+    ) throws -> MachineBench {
+        var bench = try MachineBench(backEnd, configure: configure)
+        bench.connect()
+        return bench
+    }
+
     init(
         _ backEnd: ScriptedBackEnd, regions: Int = 2, memory: GuestMemory? = nil,
         configure: (inout FrontEndOptions) -> Void = { _ in }
