@@ -7,6 +7,8 @@ public struct SeenProcess: Equatable, Sendable, CustomStringConvertible {
     public let pid: pid_t
     public let name: String
     let parent: pid_t
+    /// It waited for something (proc(5), state S).
+    public let isAsleep: Bool
     /// Clock ticks since the machine started: another process of the same pid has others.
     let start: UInt64
 
@@ -20,9 +22,12 @@ public struct SeenProcess: Equatable, Sendable, CustomStringConvertible {
             return nil
         }
         self.pid = pid
+        isAsleep = fields[1] == "S"
         name = String(text[text.index(after: open)..<close])
         (self.parent, self.start) = (parent, start)
     }
+
+    public static func == (a: SeenProcess, b: SeenProcess) -> Bool { a.pid == b.pid && a.start == b.start }
 
     /// The same one still runs.
     public var isThere: Bool { SeenProcess(pid)?.start == start }

@@ -128,10 +128,18 @@ final class FaultRun {
             usleep(10_000)
         }
         guard let found else { return complaints.append("the \(side.rawValue) has no \(name)") }
-        // It has connected to its passt by then.
-        if row.fault == .killHelper(side) { usleep(300_000) }
+        if row.fault == .killHelper(side) { awaitServing(found) }
         kill(found.pid, SIGKILL)
         for _ in 0..<500 where found.isThere { usleep(2000) }
+    }
+
+    /// A helper that sleeps is connected to its passt: it waits for nothing else. One look alone may find it between.
+    private func awaitServing(_ helper: SeenProcess) {
+        var looks = 0
+        _ = soon {
+            looks = SeenProcess(helper.pid)?.isAsleep == true ? looks + 1 : 0
+            return looks > 20
+        }
     }
 
     // MARK: who runs
