@@ -63,7 +63,7 @@ struct StandardStream {
     /// something again: nobody who stops reading stops netemu. So is what a full disk does not take. When it goes on, how
     /// much was lost is told first; where a log stands in for another stream, that one gets what the log does not take.
     private func writeMessage(_ bytes: [UInt8]) -> Bool {
-        let bytes = Self.isShowing.withLock { $0.take() } ? Self.erase + bytes : bytes
+        let bytes = Self.isShowing.exchange(false, ordering: .relaxed) ? Self.erase + bytes : bytes
         let lost = Self.lost.withLock { $0 }
         guard hasRoom(milliseconds: lost.isLate ? 0 : 1000) else {
             Self.lost.withLock { $0.add(EAGAIN) }
@@ -80,31 +80,21 @@ struct StandardStream {
     }
 
     /// A line that goes again is on the terminal.
-    private static let isShowing = Mutex(Shown())
+    private static let isShowing = Atomic(false)
     /// To the line's beginning, and nothing behind it (ECMA-48, EL).
     private static let erase = Array("\r\u{1b}[K".utf8)
-
-    private struct Shown {
-        var isOn = false
-
-        /// Whether it was on; it is no more.
-        mutating func take() -> Bool {
-            defer { isOn = false }
-            return isOn
-        }
-    }
 
     var isTerminal: Bool { isatty(descriptor) == 1 }
 
     /// Shows `line` in the place of the one shown before; nil takes that away. A terminal that takes nothing misses it.
     func show(_ line: String?) {
         guard hasRoom(milliseconds: 0) else { return }
-        let wasOn = Self.isShowing.withLock { $0.take() }
+        let wasOn = Self.isShowing.exchange(false, ordering: .relaxed)
         guard let line else {
             if wasOn { write(Self.erase) }
             return
         }
-        if write(Self.erase + Array(line.utf8)) { Self.isShowing.withLock { $0.isOn = true } }
+        if write(Self.erase + Array(line.utf8)) { Self.isShowing.store(true, ordering: .relaxed) }
     }
 
     private static func sayElsewhere(_ bytes: [UInt8], _ log: Log, _ code: CInt, isFirst: Bool) {

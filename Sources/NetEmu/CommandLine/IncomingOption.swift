@@ -9,7 +9,7 @@ extension OptionRow {
     ) { builder, parsed throws(OptionError) in
         do throws(MigrationURIError) {
             builder.configuration.incoming = IncomingPlan(
-                uri: try MigrationURI(parsed.text), location: parsed.option.location)
+                uri: try MigrationURI(parsed.text), text: parsed.text, location: parsed.option.location)
         } catch {
             throw OptionError("\(error)", hints: ["For example -incoming tcp:localhost:4444"])
         }

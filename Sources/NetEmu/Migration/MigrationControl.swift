@@ -124,8 +124,7 @@ final class MigrationControl {
     /// Everything is ready for the guest.
     private func beginToWait() {
         guard let expected, expected.uri != .later else { return }
-        let text = expected.location.split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
-        receive(from: expected.uri, typed: text) { [life] in
+        receive(from: expected.uri, typed: expected.text) { [life] in
             life.fail(EmulationError(location: expected.location, text: $0))
         }
     }

@@ -64,7 +64,9 @@ final class MachineScript {
             MoveSite(
                 reactor: reactor, memory: memory.guest, guest: guest, network: network, run: run, spawner: nil,
                 voice: said.voice), life,
-            expecting: try incoming.map { IncomingPlan(uri: try MigrationURI($0), location: "-incoming \($0)") },
+            expecting: try incoming.map {
+                IncomingPlan(uri: try MigrationURI($0), text: $0, location: "-incoming \($0)")
+            },
             isStopped: false)
         machine.migration = migration
         if incoming != nil { network.expectGuest() }
