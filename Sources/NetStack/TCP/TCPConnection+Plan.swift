@@ -121,7 +121,7 @@ extension TCPConnection {
         }
     }
 
-    /// RFC 9293, 3.8.6.1: one octet that the window does not allow, or the FIN.
+    /// RFC 9293, 3.8.6.1: one octet that the window does not allow, or the FIN; 3.8.6.2.1: what it does allow.
     private mutating func windowProbePlan() -> TCPPlan? {
         pending.remove(.windowProbe)
         let offset = send.inFlight
@@ -129,7 +129,9 @@ extension TCPConnection {
         guard unsent > 0 || isFinDue else { return nil }
         var plan = TCPPlan(sequence: send.next, flags: .ack, offset: offset, purpose: .windowProbe)
         if unsent > 0 {
-            plan.count = max(1, min(unsent, min(send.segmentSize, send.window &- offset)))
+            let allowed = send.window &- offset
+            if allowed > 0 { plan.purpose = .data }
+            plan.count = max(1, min(unsent, min(send.segmentSize, allowed)))
         } else {
             plan.flags.insert(.fin)
         }

@@ -137,9 +137,14 @@ extension TCPConnection {
         armPersist(context)
     }
 
+    /// 3.8.6.2.1: a window that is open and not worth a segment is filled after a second at the latest, whatever the round
+    /// trip is thought to be.
+    private static let overrideTime: UInt64 = 1_000_000_000
+
     private mutating func armPersist(_ context: TCPContext) {
+        let time = roundTrip.probeTimeout(timers.probeShift, context.settings)
         timers.retransmission = .persist
-        timers.retransmitAt = context.now &+ roundTrip.probeTimeout(timers.probeShift, context.settings)
+        timers.retransmitAt = context.now &+ (send.window > 0 ? min(time, Self.overrideTime) : time)
     }
 
     /// There is something to send, nothing in flight whose ACK could open the window, and no room for

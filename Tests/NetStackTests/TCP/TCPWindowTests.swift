@@ -67,6 +67,22 @@ import Testing
         s.expectNothing()
     }
 
+    @Test("RFC 9293 3.8.6.2.1: what an open window holds goes out after a second, once, whatever the round trip was")
+    func override() {
+        let s = TCPScript.established(window: 2000)
+        s.send(count: 1000)
+        s.expect(Seg([.ack, .psh], seq: 1, ack: 1, bytes: 1000))
+        // Nobody turned the host meanwhile: the round trip is taken for half a minute long.
+        s.now = s.now + .seconds(35)
+        s.peer(Seg(.ack, seq: 1, ack: 1001, window: 600))
+        s.send(count: 5000)
+        s.expectNothing()
+        s.wait(1000)
+        s.expect(Seg(.ack, seq: 1001, ack: 1, bytes: 600))
+        s.peer(Seg(.ack, seq: 1, ack: 1601, window: 2000))
+        s.expect(Seg(.ack, seq: 1601, ack: 1, bytes: 1000), Seg(.ack, seq: 2601, ack: 1, bytes: 1000))
+    }
+
     @Test("RFC 9293 3.7.4: Nagle holds back a short segment while something is in flight; off by default")
     func nagle() {
         let s = TCPScript.established { $0.usesNagle = true }
