@@ -63,6 +63,8 @@ public final class Node {
     /// What the node's own clock shows is the driver's plus this; 0 where the node was made.
     private var clockLead: UInt64 = 0
     private var lastDriverTurn = Instant(nanoseconds: 0)
+    /// Since when, on the driver's clock, the node's own stands still; nil while it goes.
+    public private(set) var standingSince: Instant?
 
     /// Rounds of one turn; after them whoever drives the node gets to do other things.
     static let roundsPerTurn = 8
@@ -157,13 +159,27 @@ public final class Node {
     // MARK: the clock
 
     /// What the node's clock shows when the clock of whoever drives it shows `now`: the same, but for nodes that have
-    /// moved. The host's calls take times of this clock.
-    public func own(_ now: Instant) -> Instant { Instant(nanoseconds: now.nanoseconds &+ clockLead) }
+    /// moved or stood still. The host's calls take times of this clock.
+    public func own(_ now: Instant) -> Instant {
+        Instant(nanoseconds: (standingSince ?? now).nanoseconds &+ clockLead)
+    }
+
+    /// The node's clock stands still from now on, as a computer's that is stopped: nobody turns it until `goOn`.
+    public func standStill(at now: Instant) { standingSince = standingSince ?? now }
+
+    /// The node's clock goes on where it stood; what measures the world is told how long that was.
+    public func goOn(at now: Instant) {
+        guard let since = standingSince else { return }
+        standingSince = nil
+        let time = now.since(since)
+        clockLead &-= UInt64(bitPattern: time.nanoseconds)
+        wasAway(for: time)
+    }
 
     /// The node's clock shows `clock` when the driver's shows `now`.
     func setClock(_ clock: UInt64, at now: Instant) {
         clockLead = clock &- now.nanoseconds
-        lastDriverTurn = now
+        (lastDriverTurn, standingSince) = (now, nil)
     }
 
     func wantTurn() {

@@ -152,6 +152,25 @@ struct NodeMoveTests {
         "ramp check 10.0.0.2 90 40K; ramp check -n 9999 10.0.0.2 90 && ramp check -t 1 10.0.0.2 90 > seen",
     ]
 
+    @Test("a node that stands still sees no time pass, and goes on in the middle of a second")
+    func standing() throws {
+        let node = try SimulatedNode("a", mac: 1).node
+        let start = Instant(nanoseconds: 5_000_000_000)
+        func at(_ milliseconds: Int64) -> Instant { start + .milliseconds(milliseconds) }
+        node.console.input("sleep 2; echo done\r")
+        node.turn(now: start)
+        node.standStill(at: at(500))
+        node.standStill(at: at(900))
+        #expect(node.own(at(100_000)) == at(500) && node.standingSince == at(500))
+        node.goOn(at: at(100_500))
+        node.goOn(at: at(200_000))
+        #expect(node.own(at(100_500)) == at(500) && node.standingSince == nil)
+        node.turn(now: at(101_999))
+        #expect(!node.console.takeOutput().contains("\ndone"))
+        node.turn(now: at(102_000))
+        #expect(node.console.takeOutput().contains("done"))
+    }
+
     private func run(_ script: String, cadence: Int, seed: UInt64) throws -> (Outcome, moves: Int) {
         var settings = SimulatedNode.Settings()
         settings.memory = 4 << 20

@@ -43,43 +43,20 @@ struct AnnounceTests {
         #expect(made.count { $0 == "x" } == 1 && made.count { $0 == "y" } == 5 && made.count { $0 == "all" } == 5)
     }
 
-    /// A node with a card on a link whose other end keeps the frames.
-    private final class Stand {
-        let reactor: Reactor
-        let guest: any Guest
-        let card: any CardDevice
-        let port = ScriptedPort()
-
-        init() throws {
-            reactor = try Reactor()
-            let kind = try GuestOption.plan(try KeyValueList(parsing: "node", implied: "type"))
-            guest = kind.makeGuest(GuestSite(memory: try GuestMemory(size: 16 << 20), reactor: reactor, say: { _ in }))
-            var topology = Topology()
-            let id = try topology.add(
-                CardPlan(origin: .device, id: "d0", model: CardModel(named: "virtio")), random: { 0 })
-            let client = try #require(id.flatMap { topology[$0] })
-            card = try guest.plug(try #require(CardIdentity(client, CardSettings())))
-            let link = FrameLink(atEndOfTurn: { [unowned reactor] in reactor.atEndOfTurn($0) })
-            link.connect(port, at: .netdev)
-            card.connect(to: link)
-            card.setLink(isUp: true)
-            guest.begin()
-            guest.resume()
-        }
-
-        var announced: [[UInt8]] { port.frames.filter { $0.count == 60 && $0[12] == 0x80 && $0[13] == 0x35 } }
+    private func announced(by stand: CardStand) -> [[UInt8]] {
+        stand.port.frames.filter { $0.count == 60 && $0[12] == 0x80 && $0[13] == 0x35 }
     }
 
     @Test("the node's card asks about itself five times, also when it was named; a card that is none does not")
     func frames() throws {
-        let stand = try Stand()
+        let stand = try CardStand()
         stand.guest.announce(.init(), id: "", by: [])
         #expect(try stand.reactor.turn { !stand.port.frames.isEmpty })
-        #expect(stand.announced.isEmpty)
+        #expect(announced(by: stand).isEmpty)
         stand.guest.announce(.init(), id: "", by: [stand.card])
         stand.guest.announce(.init(), id: "other", by: nil)
-        #expect(try stand.reactor.turn { stand.announced.count >= 10 })
-        #expect(Set(stand.announced).count == 1 && stand.announced.count == 10)
+        #expect(try stand.reactor.turn { announced(by: stand).count >= 10 })
+        #expect(Set(announced(by: stand)).count == 1 && announced(by: stand).count == 10)
     }
 
     private static let tcpdump = Peers.system("tcpdump")
@@ -87,10 +64,10 @@ struct AnnounceTests {
     @Test("tcpdump calls it by its name", .enabled(if: tcpdump.isThere, "tcpdump is missing"))
     func readByTcpdump() throws {
         let program = try Self.tcpdump.require()
-        let stand = try Stand()
+        let stand = try CardStand()
         stand.guest.announce(.init(), id: "", by: nil)
-        #expect(try stand.reactor.turn { !stand.announced.isEmpty })
-        let frame = try #require(stand.announced.first)
+        #expect(try stand.reactor.turn { !announced(by: stand).isEmpty })
+        let frame = try #require(announced(by: stand).first)
         try withTemporaryDirectory { directory in
             let length = [UInt8(frame.count), 0, 0, 0]
             let file: [UInt8] =

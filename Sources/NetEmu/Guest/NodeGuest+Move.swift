@@ -9,8 +9,13 @@ extension NodeGuest: MovingGuest {
 
     func markWrites() { node.markWrites() }
 
+    /// It left when its clock stopped.
     func save() -> [UInt8] {
-        NodeGuestState(hasBooted: hasBegunScript, node: node.section(now: now), timeLeft: holdTime()).bytes
+        let stood = node.standingSince.map { now.since($0) } ?? .zero
+        return NodeGuestState(
+            hasBooted: hasBegunScript, node: node.section(now: now), timeLeft: holdTime(),
+            departure: NodeGuestState.worldTime &- UInt64(clamping: stood.nanoseconds)
+        ).bytes
     }
 
     func restore(_ state: [UInt8]) throws(EmulationError) {
@@ -18,6 +23,7 @@ extension NodeGuest: MovingGuest {
             let moved = try NodeGuestState(state)
             try node.restore(from: moved.node, now: now)
             node.wasAway(for: moved.away())
+            node.standStill(at: now)
             took(hasBooted: moved.hasBooted)
             // A script that came along has the time that it had left; one that is begun here has this side's.
             if moved.hasBooted { timeLeft = moved.timeLeft }

@@ -97,6 +97,7 @@ final class NodeGuest: Guest {
     func resume() {
         guard !isRunning else { return }
         isRunning = true
+        node.goOn(at: now)
         if let heldTime { timeLeft = heldTime }
         heldTime = nil
         if !hasBooted { boot() }
@@ -104,9 +105,10 @@ final class NodeGuest: Guest {
         wantTurn()
     }
 
-    /// A node moves only within a turn.
+    /// A node moves only within a turn. Its clock stands still: for it nothing takes longer because it was stopped.
     func pause(_ done: @escaping () -> Void) {
         isRunning = false
+        node.standStill(at: now)
         alarm.set(nil)
         done()
     }

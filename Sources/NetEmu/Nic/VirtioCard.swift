@@ -62,6 +62,8 @@ final class VirtioCard: CardDevice {
     func divert(to port: (any FramePort)?) -> Bool {
         guard let frames else { return false }
         frames.link.connect(port ?? frames, at: .card)
+        // Whoever was in its place was told of room that it waits for.
+        if port == nil { frames.peerHasRoom() }
         return true
     }
 
