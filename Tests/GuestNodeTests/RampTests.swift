@@ -272,7 +272,7 @@ private final class Metronome: Station {
 }
 
 /// A station whose node can go on in another one.
-private final class Traveller: Station {
+final class Traveller: Station {
     private(set) var node: SimulatedNode
     private var lead: UInt64 = 0
 

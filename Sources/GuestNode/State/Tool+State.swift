@@ -7,14 +7,15 @@ extension Tool {
     /// One of each, to be filled in.
     private static var blanks: [Tool] {
         [
-            .curl(.blank), .ping(.blank), .netcat(.blank), .netcatUDP(.blank), .nslookup(.blank), .ramp(.blank),
-            .sleep(.blank), .none,
+            .curl(.blank), .echoServer(.blank), .ping(.blank), .netcat(.blank), .netcatUDP(.blank), .nslookup(.blank),
+            .ramp(.blank), .sleep(.blank), .none,
         ]
     }
 
     private var running: (any RunningTool)? {
         switch self {
         case .curl(let tool): tool
+        case .echoServer(let tool): tool
         case .ping(let tool): tool
         case .netcat(let tool): tool
         case .netcatUDP(let tool): tool
@@ -49,6 +50,9 @@ extension Tool {
         case .curl(var tool):
             try tool.code(&coder, files)
             self = .curl(tool)
+        case .echoServer(var tool):
+            try tool.code(&coder, files)
+            self = .echoServer(tool)
         case .ping(var tool):
             try tool.code(&coder, files)
             self = .ping(tool)

@@ -7,6 +7,7 @@ import NetStack
 /// A tool that is being stepped.
 enum Tool: Sendable {
     case curl(Curl)
+    case echoServer(EchoServer)
     case ping(Ping)
     case netcat(Netcat)
     case netcatUDP(NetcatUDP)
@@ -22,6 +23,9 @@ enum Tool: Sendable {
         switch consume tool {
         case .curl(var tool):
             defer { self = .curl(tool) }
+            return tool.step(&context, now: now)
+        case .echoServer(var tool):
+            defer { self = .echoServer(tool) }
             return tool.step(&context, now: now)
         case .ping(var tool):
             defer { self = .ping(tool) }
@@ -50,6 +54,7 @@ enum Tool: Sendable {
         self = .none
         switch consume tool {
         case .curl(var tool): return tool.interrupt(&context, now: now)
+        case .echoServer(var tool): return tool.interrupt(&context, now: now)
         case .ping(var tool): return tool.interrupt(&context, now: now)
         case .netcat(var tool): return tool.interrupt(&context, now: now)
         case .netcatUDP(var tool): return tool.interrupt(&context, now: now)
@@ -114,6 +119,10 @@ enum Toolbox {
             context.print(
                 (isBare ? arguments.dropFirst() : arguments[...]).joined(separator: " ") + (isBare ? "" : "\n"))
             return .finished(ExitStatus.success)
+        },
+        .machine("echod", "echod PORT", "send back what comes over TCP, to everybody who connects") {
+            (arguments) throws(UsageError) in
+            .echoServer(try EchoServer(arguments))
         },
         ToolEntry(name: "exit", usage: "exit [STATUS]", summary: "end the shell") {
             (arguments, context, _) throws(UsageError) in
