@@ -76,6 +76,10 @@ public struct PasstOptions: Equatable, Sendable {
     /// passt's own defaults over rings, and quiet.
     public init() {}
 
+    /// Another one with the same options can run beside it: it listens at no port of the host, and no word that is passt's
+    /// own names a file.
+    public var contendsForNothing: Bool { tcpPorts.isEmpty && udpPorts.isEmpty && param.isEmpty }
+
     /// Refuses `param` words that would break supervision.
     public func validate() throws(PasstError) {
         if let refusal = PasstArgument.refusal(in: param) {

@@ -123,17 +123,31 @@ final class BackEndMoves {
 
     // MARK: the destination
 
+    /// What can be there before anything has come; nil when it is.
+    func prepareEarly(elsewhere: Bool, _ done: @escaping (EmulationError?) -> Void) {
+        prepare({ part, done in part.netdev.prepareEarly(elsewhere: elsewhere, done) }, then: done)
+    }
+
     /// Everything is there that `load` needs; nil when it is.
     func prepare(_ sections: [MigrationSection], _ done: @escaping (EmulationError?) -> Void) {
-        var failure: EmulationError?
-        let prepare = { (part: Part, done: @escaping () -> Void) in
+        let prepare = { (part: Part, done: @escaping (EmulationError?) -> Void) in
             let state = sections.first { $0.name == part.section }
-            part.netdev.prepareState(NetdevState(bytes: state?.bytes ?? [])) { error in
+            part.netdev.prepareState(NetdevState(bytes: state?.bytes ?? []), done)
+        }
+        self.prepare(prepare, then: done)
+    }
+
+    private func prepare(
+        _ step: (Part, @escaping (EmulationError?) -> Void) -> Void, then done: @escaping (EmulationError?) -> Void
+    ) {
+        var failure: EmulationError?
+        let one = { (part: Part, done: @escaping () -> Void) in
+            step(part) { error in
                 failure = failure ?? error?.said(of: part.name)
                 done()
             }
         }
-        all(prepare, then: { done(failure) })
+        all(one, then: { done(failure) })
     }
 
     func load(_ done: @escaping ([BackEndReport]) -> Void) {

@@ -1,7 +1,8 @@
 // A guest that comes. Before COMMIT everything is read, checked and taken up, and nothing runs; with COMMIT it is ours, and
 // starts whatever its back-ends could load.
 //
-//   listen ─▶ compare: the machines agree ─▶ prepare: cards, guest, back-ends ─▶ load ─▶ start ─▶ what came in between
+//   listen ─▶ compare: the machines agree, back-ends that can be are ready ─▶ prepare: cards, guest, other back-ends
+//          ─▶ load ─▶ start ─▶ what came in between
 
 import Bytes
 import Linux
@@ -29,6 +30,10 @@ final class IncomingMigration {
     /// The source sees other addresses than this process does.
     private var isElsewhere = false
     private var isHookCalled = false
+    /// How long back-ends took, once the guest has come so far.
+    private(set) var backEndTimes: [BackEndTime] = []
+    private lazy var earlyAlarm = Alarm(on: site.reactor) { [weak self] in self?.accept() }
+    private static let earlyPatience: UInt64 = 2_000_000_000
     /// `-S`, or `stop` and `cont` meanwhile.
     var startsGuest = true
     /// Called once.
@@ -109,8 +114,24 @@ final class IncomingMigration {
         isElsewhere = !site.host.sharesNetwork(with: source.host)
         do throws(StateError) {
             if let text = site.profile.difference(from: try MachineProfile(source.machine)) { return refuse(text) }
-            session?.tell { machine, now in machine.accept(now: now) }
+            prepareEarly()
         } catch { refuse("the source's machine is not understood: \(error)") }
+    }
+
+    /// The source begins to copy when it is answered, and its guest may stand still soon after that.
+    private func prepareEarly() {
+        earlyAlarm.set(site.reactor.nowNanoseconds &+ Self.earlyPatience)
+        let begun = site.now
+        backEnds.prepareEarly(elsewhere: isElsewhere) { [weak self] error in
+            self?.backEndsDone("early", since: begun)
+            if let error { self?.refuse(error.text) } else { self?.accept() }
+        }
+    }
+
+    /// What is not ready by now is waited for again when the state is there.
+    private func accept() {
+        earlyAlarm.set(nil)
+        session?.tell { machine, now in machine.accept(now: now) }
     }
 
     private func prepare(_ sections: [MigrationSection]) {
@@ -131,7 +152,9 @@ final class IncomingMigration {
     }
 
     private func prepareBackEnds(_ sections: [MigrationSection]) {
+        let begun = site.now
         backEnds.prepare(sections) { [weak self] error in
+            self?.backEndsDone("prepare", since: begun)
             if let error { return self?.refuse(error.text) ?? () }
             self?.session?.tell { machine, now in machine.prepared(now: now) }
         }
@@ -166,12 +189,19 @@ final class IncomingMigration {
     }
 
     private func load() {
+        let begun = site.now
         backEnds.load { [weak self] reports in
             guard let self else { return }
+            backEndsDone("load", since: begun)
             report += reports.flatMap(\.lines)
             let text = Array(report.joined(separator: "\n").utf8)
             session?.tell { machine, now in machine.loaded(report: text, now: now) }
         }
+    }
+
+    private func backEndsDone(_ what: String, since begun: Instant) {
+        guard !backEnds.sections.isEmpty else { return }
+        backEndTimes.append(BackEndTime(what: what, time: site.now.since(begun)))
     }
 
     private func finish(_ end: End) {

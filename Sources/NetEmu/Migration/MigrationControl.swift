@@ -195,10 +195,12 @@ final class MigrationControl {
         var info = MigrationInfo()
         if let outgoing {
             info.status = outgoing.status
+            info.backEnds = outgoing.backEndTimes
             if case .completed(let report) = outgoing.end { info.connections = report }
         } else if let incoming {
             info.isIncoming = true
             info.places = incoming.places
+            info.backEnds = incoming.backEndTimes
             if let status = incoming.status { info.status = status } else { info.status.word = .setup }
             if case .completed(let report) = incoming.end { info.connections = report }
         }

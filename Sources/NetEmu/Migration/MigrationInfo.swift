@@ -4,6 +4,12 @@
 import Bytes
 import Migration
 
+/// How long all back-ends of a guest took for one step of its move.
+struct BackEndTime: Equatable, Sendable {
+    let what: String
+    let time: Interval
+}
+
 /// Where the last move stands.
 struct MigrationInfo: Sendable {
     var status = MigrationStatus()
@@ -13,6 +19,8 @@ struct MigrationInfo: Sendable {
     var places: [String] = []
     /// A line for each back-end, and for each lost connection.
     var connections: [String] = []
+    /// How long back-ends took for what, of the phases that they have a part in.
+    var backEnds: [BackEndTime] = []
 
     var lines: [String] {
         guard status.word != .none else { return [] }
@@ -22,6 +30,10 @@ struct MigrationInfo: Sendable {
         if !isIncoming, status.pages.normal &+ status.pages.zero > 0 { lines += [times] + memory + [phases] }
         if isIncoming, status.word == .completed {
             lines.append("Time (ms): \t\ttotal=\(status.total.milliseconds), down=\(down)")
+        }
+        if !backEnds.isEmpty {
+            let parts = backEnds.map { "\($0.what)=\(Self.milliseconds($0.time))" }
+            lines.append("Back-ends (ms): \t" + parts.joined(separator: ", "))
         }
         if !connections.isEmpty { lines += ["Connections:"] + connections.map { "  \($0)" } }
         return lines

@@ -38,6 +38,8 @@ final class OutgoingMigration {
     /// The destination sees other addresses than this process does.
     private var isElsewhere = false
     private var isHookCalled = false
+    /// How long back-ends took to save.
+    private(set) var backEndTimes: [BackEndTime] = []
     /// Called once.
     var onEnd: ((End) -> Void)?
 
@@ -145,7 +147,9 @@ final class OutgoingMigration {
 
     private func save() {
         guard session?.source.isSnapshot == false else { return saved(.success([])) }
+        let begun = site.now
         moves.save { [weak self] result in
+            self?.backEndsSaved(since: begun)
             guard let self, case .success = result, isElsewhere, !isOver, let hook = site.hook else {
                 return self?.saved(result) ?? ()
             }
@@ -154,6 +158,10 @@ final class OutgoingMigration {
                 self?.saved(problem.map { .failure(EmulationError(text: $0)) } ?? result)
             }
         }
+    }
+
+    private func backEndsSaved(since begun: Instant) {
+        if !moves.sections.isEmpty { backEndTimes = [BackEndTime(what: "save", time: site.now.since(begun))] }
     }
 
     /// What the hook did is undone before anything is put up here again.

@@ -40,6 +40,9 @@ protocol MovingNetdev: Netdev {
     /// At the source: the guest runs elsewhere now; what still stands for it here goes (sockets that would answer
     /// for it).
     func forgetState()
+    /// At the destination, when a source has come and its guest still runs: what can be there already before `prepareState`
+    /// is made ready, so that the guest does not stand still for it; `done` when it is. An error refuses the guest.
+    func prepareEarly(elsewhere: Bool, _ done: @escaping (EmulationError?) -> Void)
     /// At the destination, before COMMIT: everything is there that `loadState` needs, the back-end's process and
     /// helper included. An error refuses the guest.
     func prepareState(_ state: NetdevState, _ done: @escaping (EmulationError?) -> Void)

@@ -4,7 +4,8 @@
 //
 //   source        prepareToSave ─▶ saveState ─┬▶ forgetState: passt ends
 //                                             └▶ takeBack: killed, a fresh one, its helper, the state loaded
-//   destination   prepareState: started if it was held, its helper ─▶ loadState
+//   destination   prepareEarly: one that listens nowhere is started, its helper, while the guest still runs elsewhere
+//                 prepareState: started if it was held, its helper ─▶ loadState
 
 import Linux
 import PasstLauncher
@@ -114,11 +115,21 @@ extension PasstNetdev: MovingNetdev {
 
     // MARK: the destination
 
+    /// One that listens nowhere can run beside the source's. Elsewhere the address may have to come first.
+    func prepareEarly(elsewhere: Bool, _ done: @escaping (EmulationError?) -> Void) {
+        guard canMove, !elsewhere, launch.options.contendsForNothing else { return done(nil) }
+        getReady(helped: true, done)
+    }
+
     func prepareState(_ state: NetdevState, _ done: @escaping (EmulationError?) -> Void) {
         move.state = state
+        getReady(helped: ConnectionReport.wantsHelper(state), done)
+    }
+
+    private func getReady(helped: Bool, _ done: @escaping (EmulationError?) -> Void) {
         if supervisor.isIdle { supervisor.start() }
         waitForPasst { [self] error in
-            guard error == nil, ConnectionReport.wantsHelper(state) else { return done(error) }
+            guard error == nil, helped else { return done(error) }
             startHelper { done(nil) }
         }
     }
@@ -126,6 +137,8 @@ extension PasstNetdev: MovingNetdev {
     func loadState(_ done: @escaping (ConnectionReport) -> Void) {
         let state = move.state
         move.state = NetdevState()
+        // One that came early is of no use to a state without connections, and would not be ended by it.
+        if !ConnectionReport.wantsHelper(state) { endHelper() }
         guard let rings, !state.bytes.isEmpty else { return done(ConnectionReport(had: 0, moved: 0)) }
         renewHelper { [self] in
             let before = ConnectionSights(of: state)

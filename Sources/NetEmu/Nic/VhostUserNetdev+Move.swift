@@ -66,6 +66,8 @@ extension VhostUserNetdev: MovingNetdev {
 
     func forgetState() { move.kept = NetdevState() }
 
+    func prepareEarly(elsewhere: Bool, _ done: @escaping (EmulationError?) -> Void) { done(nil) }
+
     func prepareState(_ state: NetdevState, _ done: @escaping (EmulationError?) -> Void) {
         move.state = state
         guard !isConnected, !state.bytes.isEmpty else { return done(nil) }

@@ -25,10 +25,14 @@ struct BackEndMoveTests {
         #expect(pair.migrate() == ["> "])
         #expect(pair.turn { pair.destination.run.state == .running })
         #expect(here.log == ["start", "helper", "save", "forget"])
-        #expect(there.log.suffix(2) == ["prepare [4, 5]", "load"])
+        #expect(there.log.suffix(3) == ["early", "prepare [4, 5]", "load"])
+        #expect(pair.source.type("info migrate").contains { $0.hasPrefix("Back-ends (ms): \tsave=") })
         let lines = ["  n0: 3 had, 2 moved, 1 lost", "    10.0.0.1:1 to 10.0.0.2:2: no room"]
         #expect(pair.source.type("info migrate").suffix(4).dropLast() == ["Connections:"] + lines)
         #expect(pair.turn { pair.destination.type("info migrate").contains(lines[1]) })
+        let times = pair.destination.type("info migrate").first { $0.hasPrefix("Back-ends (ms): \t") } ?? ""
+        let whats = times.split(whereSeparator: { "\t,=".contains($0) }).map { $0.filter(\.isLetter) }
+        #expect(whats.filter { !$0.isEmpty }.suffix(3) == ["early", "prepare", "load"], "\(times)")
         #expect(pair.source.said.lines.contains { $0.contains("n0: 3 had, 2 moved, 1 lost") })
         // The one that comes back begins without connections.
         #expect(pair.source.type("cont") == ["> "] && here.log.last == "back []")
@@ -45,6 +49,35 @@ struct BackEndMoveTests {
         here.isSlow = false
         here.catchUp()
         #expect(pair.turn { pair.destination.run.state == .running })
+    }
+
+    @Test("what a destination can have ready is ready before the source begins to copy")
+    func early() throws {
+        let (pair, here, there) = try pair()
+        there.isSlow = true
+        #expect(pair.source.type("migrate -d \(pair.uri)") == ["> "])
+        #expect(pair.turn { there.log.last == "early" })
+        for _ in 0..<20 { try pair.source.reactor.turn(maxWaitNanoseconds: 5_000_000) }
+        #expect(pair.source.run.state == .running && here.log == ["start"])
+        there.isSlow = false
+        there.catchUp()
+        #expect(pair.turn { pair.destination.run.state == .running })
+    }
+
+    @Test("one that takes too long is waited for with the guest standing still, and one that will not come refuses it")
+    func lateOrNever() throws {
+        let (pair, here, there) = try pair()
+        there.isSlow = true
+        #expect(pair.source.type("migrate -d \(pair.uri)") == ["> "])
+        #expect(pair.turn { there.log.last == "prepare [4, 5]" })
+        #expect(here.log == ["start", "helper", "save"])
+        there.isSlow = false
+        there.catchUp()
+        #expect(pair.turn { pair.destination.run.state == .running })
+        let (other, source, destination) = try self.pair()
+        destination.earlyError = "it cannot start"
+        #expect(other.migrate() == ["netemu: n0: it cannot start", "> "])
+        #expect(source.log == ["start"] && other.source.run.state == .running)
     }
 
     @Test("a destination that is not ready: the back-end takes its state back before the guest goes on")

@@ -23,6 +23,7 @@ final class ScriptedMover: MovingNetdev {
     /// Why it gives or takes nothing.
     var saveError: String?
     var prepareError: String?
+    var earlyError: String?
     /// It takes its time: `catchUp` answers.
     var isSlow = false
     private var late: [() -> Void] = []
@@ -65,6 +66,12 @@ final class ScriptedMover: MovingNetdev {
     }
 
     func forgetState() { log.append("forget") }
+
+    func prepareEarly(elsewhere: Bool, _ done: @escaping (EmulationError?) -> Void) {
+        answer(elsewhere ? "early for elsewhere" : "early") { [self] in
+            done(earlyError.map { EmulationError(text: $0) })
+        }
+    }
 
     func prepareState(_ state: NetdevState, _ done: @escaping (EmulationError?) -> Void) {
         answer("prepare \(state.bytes)") { [self] in done(prepareError.map { EmulationError(text: $0) }) }

@@ -65,9 +65,11 @@ struct MovingPasstTests {
     private func move(
         from source: PasstNetdev, to destination: PasstNetdev, on stage: MovingStage
     ) throws -> ConnectionReport {
-        destination.isHeldForState = true
-        destination.start()
-        #expect(destination.isReady && destination.info == "waiting for the guest's state")
+        if !destination.isHeldForState {
+            destination.isHeldForState = true
+            destination.start()
+            #expect(destination.isReady && destination.info == "waiting for the guest's state")
+        }
         try prepare(source, on: stage)
         let state = try save(source, on: stage)
         let refusal: EmulationError?? = try stage.answer { done in destination.prepareState(state) { done($0) } }
@@ -91,6 +93,56 @@ struct MovingPasstTests {
             #expect(flows.outcome == FlowOutcome(whole: Self.flows), "\(flows.unfinished)")
             #expect(source.info == "passt has ended: its connections live elsewhere")
             #expect(!source.isGone)
+        }
+    }
+
+    @Test("a destination's passt that listens nowhere is there, with its helper, before anything has stopped")
+    func early() throws {
+        try onStage { stage in
+            let source = try stage.makePasst("n0", helper: try helper())
+            try stage.boot(on: source)
+            let flows = try talkingFlows(stage)
+            let destination = try stage.makePasst("n1", helper: try helper())
+            let (busy, other) = (
+                try stage.makePasst("n2", helper: nil, ports: ["18081"]), try stage.makePasst("n3", helper: nil)
+            )
+            for (netdev, elsewhere) in [(destination, false), (busy, false), (other, true)] {
+                netdev.isHeldForState = true
+                netdev.start()
+                let refusal: EmulationError?? = try stage.answer { done in
+                    netdev.prepareEarly(elsewhere: elsewhere) { done($0) }
+                }
+                #expect(refusal == .some(nil))
+            }
+            #expect(destination.info.hasPrefix("vhost-user,connected to pid "))
+            #expect(busy.info == "waiting for the guest's state" && other.info == busy.info)
+            #expect(stage.runningPrograms == 3)
+            let report = try move(from: source, to: destination, on: stage)
+            #expect(report.moved == Self.flows)
+            try flows.talk(until: 1)
+            #expect(flows.outcome == FlowOutcome(whole: Self.flows), "\(flows.unfinished)")
+            try stage.wait("the end of passt and helpers") { stage.runningPrograms == 1 }
+        }
+    }
+
+    @Test("a helper that came early ends with a state that has no connections")
+    func earlyForNothing() throws {
+        try onStage { stage in
+            let source = try stage.makePasst("n0", helper: try helper())
+            try stage.boot(on: source)
+            let destination = try stage.makePasst("n1", helper: try helper())
+            destination.isHeldForState = true
+            destination.start()
+            let early: EmulationError?? = try stage.answer { done in
+                destination.prepareEarly(elsewhere: false) { done($0) }
+            }
+            #expect(early == .some(nil) && stage.runningPrograms == 3)
+            let report = try move(from: source, to: destination, on: stage)
+            #expect(report.had == 0)
+            try stage.wait("the end of passt and helpers") { stage.runningPrograms == 1 }
+            let flows = try FlowSet(2, on: stage, port: 9007, bytesEach: 1000)
+            try flows.talk(until: 1)
+            #expect(flows.outcome == FlowOutcome(whole: 2))
         }
     }
 
