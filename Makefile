@@ -30,8 +30,9 @@ lint: ## format, import arrows
 docs: setup ## the library products' documentation, into .build/docs (NAME.doccarchive)
 	@scripts/docs
 
-bench: release ## measure, print the tables of docs/performance.md
+bench: release ## measure, print the tables of docs/performance.md; fetches QEMU to compare with
 	@scripts/peers
+	@scripts/peers-qemu
 	@scripts/bench
 
 gates: ## instructions per frame, segment and message against Tests/SpeedGates

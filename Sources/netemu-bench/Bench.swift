@@ -20,6 +20,7 @@ enum Bench {
             Measurement(name: "repair", run: RepairBench.sessions),
             Measurement(name: "repair-start", run: RepairBench.start),
             Measurement(name: "command-line", run: CommandLineBench.run),
+            Measurement(name: "move", run: MoveBench.run),
         ] + TCPBench.benches
 
     /// The path of this program.
@@ -36,6 +37,7 @@ enum Bench {
             guard let bench = benches.first(where: { $0.name == name }) else { return unknown(name) }
             return bench.run()
         case ("echo-client", _?): return EchoClient.run(arguments.dropFirst())
+        case ("move-peer", _?): return MovePeer.run(arguments.dropFirst())
         default:
             complain("usage: netemu-bench benches | bench NAME")
             return 2

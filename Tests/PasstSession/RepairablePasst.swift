@@ -17,23 +17,26 @@ public enum RepairProgram: String, Sendable, CaseIterable {
 public final class RepairablePasst {
     public let name: String
     public let passt: Child
-    public let helper: Child
+    public private(set) var helper: Child
+    private let program: RepairProgram
+    private let repairPath: String
     /// Of the vhost-user socket.
     public let path: String
 
+    /// - Parameter more: words of passt's that come behind.
     public init(
-        _ name: String, in namespace: Namespace, _ directory: TemporaryDirectory, helpedBy program: RepairProgram
-    )
-        throws
-    {
-        self.name = name
+        _ name: String, in namespace: Namespace, _ directory: TemporaryDirectory, helpedBy program: RepairProgram,
+        more: [String] = []
+    ) throws {
+        (self.name, self.program) = (name, program)
         path = "\(directory.path)/\(name).socket"
         let pidFile = "\(directory.path)/\(name).pid"
-        let repairPath = "\(directory.path)/\(name).repair"
-        passt = try namespace.start([
-            try Peers.passt.require(), "-f", "--pid", pidFile, "--vhost-user", "--socket", path, "--repair-path",
-            repairPath,
-        ])
+        repairPath = "\(directory.path)/\(name).repair"
+        passt = try namespace.start(
+            [
+                try Peers.passt.require(), "-f", "--pid", pidFile, "--vhost-user", "--socket", path, "--repair-path",
+                repairPath,
+            ] + more)
         let deadline = ne_monotonic_ns() + 20_000_000_000
         while (textOfFile(pidFile) ?? "").isEmpty {
             guard passt.status == nil, ne_monotonic_ns() < deadline else {
@@ -44,6 +47,16 @@ public final class RepairablePasst {
         helper = try namespace.start([try program.peer.require(), repairPath])
         try Self.waitForConversation(of: helper, passt: passt)
     }
+
+    /// Another helper, in place of one that has served a migration and ended.
+    public func helpAgain(in namespace: Namespace) throws {
+        namespace.end(helper)
+        helper = try namespace.start([try program.peer.require(), repairPath])
+        try Self.waitForConversation(of: helper, passt: passt)
+    }
+
+    /// Ends both.
+    public func end(in namespace: Namespace) { for child in [passt, helper] { namespace.end(child) } }
 
     /// What passt and its helper have said.
     public var log: String {
