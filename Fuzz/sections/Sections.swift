@@ -25,8 +25,8 @@ private struct Sample {
         [
             "ping -c 9 -i 0.2 10.0.0.2", "nc --sha256 --send-bytes 50000 10.0.0.2 7 > f", "nc -l 5000 < f",
             "curl -o f http://10.0.0.2/", "nc -u -w 9 --send-bytes 9000 10.0.0.2 7", "nslookup a.b 10.0.0.2; sleep 1",
-            "curl http://10.0.0.2/; sleep 0.5 && echo $?", "ramp send 10.0.0.2 7 90K", "ramp check -n 9 10.0.0.2 80 2K",
-            "echod 7",
+            "curl http://10.0.0.2/; sleep 0.5 && echo $?", "ramp send 10.0.0.2 7 90K",
+            "ramp check -P 3 -n 9 10.0.0.2 80 2K", "echod 7",
         ].map { take($0) }
     }
 

@@ -149,6 +149,7 @@ struct NodeMoveTests {
         "nc -w 1 10.0.0.88 5 || nc -v -w 2 10.0.0.2 9; ip neigh; ip -s addr; ip route",
         "nc -l --sha256 --send-bytes 100000 5000 > dialled; echo $?",
         "ramp send -n 120000 10.0.0.2 9 60000; ramp send -n 30K 10.0.0.2 7 > said; ramp send 10.0.0.2 10; echo $?",
+        "ramp send -P 3 -n 3000 10.0.0.2 9 8000; ramp check -P 2 -n 8000 10.0.0.2 90 20K; echo $?",
         "ramp check 10.0.0.2 90 40K; ramp check -n 9999 10.0.0.2 90 && ramp check -t 1 10.0.0.2 90 > seen",
     ]
 
@@ -209,6 +210,43 @@ struct NodeMoveTests {
     /// A console shows its prompt anew wherever it comes to.
     private func withoutPrompts(_ text: String) -> String {
         text.replacing("\r\na:~# ", with: "").replacing("a:~# ", with: "")
+    }
+
+    @Test("a thousand connections move in the middle of their streams")
+    func thousand() throws {
+        var settings = SimulatedNode.Settings()
+        // New buffers shrink from 128 KiB to 24 KiB on the way to the thousandth: 127 MiB together.
+        settings.memory = 160 << 20
+        let node = try SimulatedNode("a", mac: 1, settings: settings)
+        try node.configure("10.0.0.1/24")
+        let moving = MovingNode(node, cadence: 0, seed: 9)
+        let peer = try SimulatedPeer("10.0.0.2/24", mac: 2)
+        let text = (0..<400).map { RampStream.byte(at: UInt64($0)) }
+        var (listener, open, said): (TCPSocketID?, [TCPSocketID], [Int]) = (nil, [], [])
+        var limit = 100
+        peer.behaviour = { host, now in
+            if listener == nil { listener = try? host.tcp.listen(on: 90, backlog: 1000) }
+            while let listener, let id = host.tcp.accept(listener) {
+                open.append(id)
+                said.append(0)
+            }
+            for index in open.indices where said[index] < limit {
+                let piece = text[said[index]..<limit]
+                said[index] += piece.withUnsafeBytes { host.tcp.send(open[index], $0, now: now) }.count
+            }
+        }
+        let simulation = Simulation(moving, peer)
+        simulation.run(for: .milliseconds(10))
+        node.node.run(script: "ramp check -P 1000 -n 400 10.0.0.2 90")
+        for _ in 0..<3 {
+            #expect(simulation.run(for: .seconds(20)) { said.count == 1000 && said.allSatisfy { $0 == limit } })
+            moving.move(simulation.now)
+            limit += 100
+        }
+        #expect(simulation.run(for: .seconds(20)) { moving.current.node.script?.exitStatus != nil })
+        moving.take()
+        #expect(moving.transcript.contains("received 400000 bytes in 1000 streams in "), "\(moving.transcript)")
+        #expect(moving.current.node.script?.exitStatus == 0 && moving.moves == 3)
     }
 
     @Test("a line half typed goes on, and the lines before it are remembered")

@@ -240,6 +240,37 @@ struct RampTests {
         #expect(traveller.node.node.script?.exitStatus == 0)
     }
 
+    @Test("several streams at once are one report; one that nobody takes is said, and the others go on")
+    func several() throws {
+        let node = try SimulatedNode("a", mac: 1)
+        try node.configure("10.0.0.1/24")
+        let peer = try SimulatedPeer("10.0.0.2/24", mac: 2)
+        var (listener, open, heard): (TCPSocketID?, [TCPSocketID], [TCPSocketID: [UInt8]]) = (nil, [], [:])
+        peer.behaviour = { host, now in
+            if listener == nil { listener = try? host.tcp.listen(on: 5000) }
+            while let listener, let socket = host.tcp.accept(listener) {
+                // The third caller is turned away.
+                if open.count == 2 { host.tcp.abort(socket, now: now) }
+                open.append(socket)
+            }
+            var room = [UInt8](repeating: 0, count: 3000)
+            for socket in open {
+                let count = room.withUnsafeMutableBytes { host.tcp.receive(socket, into: $0, now: now).count }
+                heard[socket, default: []] += room[..<count]
+                if host.tcp.status(socket)?.isEOF == true { host.tcp.shutdownSend(socket, now: now) }
+            }
+        }
+        let simulation = Simulation(node, peer)
+        simulation.run(for: .milliseconds(10))
+        let session = node.node.run(script: "ramp send -P 6 -n 20000 10.0.0.2 5000")
+        #expect(simulation.run(for: .seconds(100)) { session.exitStatus != nil })
+        let output = session.takeOutput()
+        #expect(output.contains(" bytes in 6 streams in ") && session.exitStatus == 1, "\(output)")
+        #expect(output.contains("ramp: Connection reset by peer\n"), "\(output)")
+        simulation.run(for: .seconds(5)) { open.count { heard[$0]?.count == 20_000 } == 5 }
+        #expect(open.count == 6 && open.count { heard[$0] == ramp(0..<20_000) } == 5)
+    }
+
     @Test(
         "arguments that make no sense are refused with what is accepted",
         arguments: [
@@ -249,6 +280,8 @@ struct RampTests {
             ("send 10.0.0.1 5 0", "RATE '0': bytes such as 1000, 64K, 100M up to 64G are accepted"),
             ("send 10.0.0.1 5 65G", "RATE '65G': bytes such as 1000, 64K, 100M up to 64G are accepted"),
             ("send -n x 10.0.0.1 5", "-n 'x': bytes such as 1000, 64K, 100M are accepted"),
+            ("send -P 0 10.0.0.1 5", "-P '0': 1…1000 is accepted"),
+            ("check -l -P 2 5", "-P '2': 1 is accepted beside -l"),
             ("send 10.0.0.1 5 1K more", "unexpected 'more'"), ("send -k 10.0.0.1 5", "unknown option -k"),
         ])
     func usage(words: String, sentence: String) throws {

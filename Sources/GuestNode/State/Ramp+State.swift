@@ -1,13 +1,24 @@
-// A ramp on its way to another process: what was asked for, its connection, its place in the stream, the gap so far.
+// Ramps on their way to another process, each with what was asked for, its connection, its place in the stream, its gap.
 
 import Bytes
 import NetStack
 
-extension Ramp {
+extension Ramps {
     static let kind = "ramp"
-    static var blank: Ramp { Ramp(.blank) }
+    static var version: UInt16 { 2 }
+    static var blank: Ramps { Ramps(.blank) }
 
     mutating func code(_ coder: inout StateCoder, _ files: FileMover) throws(StateError) {
+        try coder.integer(&status)
+        try coder.list(&streams, limit: RampOptions.streamLimit, "streams of a ramp")
+        try coder.require(!streams.isEmpty, "streams of a ramp")
+    }
+}
+
+extension Ramp: StateCoded {
+    static var blank: Ramp { Ramp(.blank) }
+
+    mutating func code(_ coder: inout StateCoder) throws(StateError) {
         try options.code(&coder)
         try state.code(&coder)
         try coder.integer(&offset)
@@ -17,7 +28,9 @@ extension Ramp {
         try gap.code(&coder)
         try coder.instant(&started)
         try coder.interval(&away)
-        try coder.require(away >= .zero, "time of a ramp")
+        try coder.interval(&elapsed)
+        try coder.flag(&hasBegun)
+        try coder.require(away >= .zero && elapsed >= .zero, "time of a ramp")
     }
 }
 

@@ -1,12 +1,12 @@
-// ramp: a counting stream (RampStream) over one TCP connection, that finds one lost, repeated or changed byte and reports
-// the longest gap. `send` writes it, `check` reads it and looks at every byte. Exit status 1 when there was no connection,
-// when it broke, or when a byte was not what it had to be.
+// A counting stream (RampStream) over one TCP connection, that finds one lost, repeated or changed byte and measures the
+// longest gap. `send` writes it, `check` reads it and looks at every byte. Status 1 when there was no connection, when it
+// broke, or when a byte was not what it had to be. The tool is one of them or several: Ramps.
 
 import Bytes
 import NetStack
 
-/// A ramp under way.
-struct Ramp: RunningTool {
+/// One stream of `ramp`.
+struct Ramp: Sendable {
     enum State: Sendable {
         case opening(StreamOpening)
         case talking(TCPSocketID)
@@ -28,6 +28,16 @@ struct Ramp: RunningTool {
     var started = Instant(nanoseconds: 0)
     /// What passed outside and the node's clock does not show.
     var away = Interval.zero
+    /// From the connection to the end, once that has come.
+    var elapsed = Interval.zero
+    var isOver: Bool {
+        if case .over = state { return true }
+        return false
+    }
+    /// There was a connection.
+    var hasBegun = false
+    /// What was wrong in the end.
+    var trouble: String?
 
     init(_ options: RampOptions) {
         self.options = options
@@ -47,19 +57,18 @@ struct Ramp: RunningTool {
         }
     }
 
-    mutating func interrupt(_ context: inout ToolContext, now: Instant) -> Int32 {
+    /// Gives its socket back, after whole words.
+    mutating func interrupt(_ context: ToolContext, now: Instant) {
         switch state {
         case .opening(var opening): opening.cancel(context.host, now: now)
         case .talking(let socket):
             // A stream has whole words.
             if options.isSender, fillWord(socket, context, now) > 0 { context.host.tcp.abort(socket, now: now) }
-            gap.stop(now)
-            report(&context, now)
+            measure(now)
             context.host.tcp.release(socket, now: now)
         case .over: break
         }
         state = .over
-        return ExitStatus.interrupted
     }
 
     mutating func wasAway(_ time: Interval) {
@@ -76,11 +85,11 @@ struct Ramp: RunningTool {
         case .waiting: return .running(until: nil)
         case .failed(let reason):
             state = .over
-            context.complain("ramp: \(reason)\n")
+            trouble = reason
             return .finished(ExitStatus.failure)
         case .open(let socket):
             state = .talking(socket)
-            (started, away) = (now, .zero)
+            (started, away, hasBegun) = (now, .zero, true)
             pace = options.rate.map { StreamPace(rate: $0, due: now) }
             return step(&context, now: now)
         }
@@ -233,19 +242,15 @@ struct Ramp: RunningTool {
 
     /// `trouble` says what is wrong, if anything is.
     private mutating func end(_ trouble: String?, _ context: inout ToolContext, _ now: Instant) -> ToolStep {
-        gap.stop(now)
-        report(&context, now)
-        if let trouble { context.complain("ramp: \(trouble)\n") }
+        measure(now)
+        self.trouble = trouble
         if case .talking(let socket) = state { context.host.tcp.release(socket, now: now) }
         state = .over
         return .finished(trouble == nil ? ExitStatus.success : ExitStatus.failure)
     }
 
-    private func report(_ context: inout ToolContext, _ now: Instant) {
-        let time = max(0, (now.since(started) + away).milliseconds)
-        context.print(
-            "\(options.isSender ? "sent" : "received") \(offset) bytes in \(time / 1000)."
-                + "\(zeroPadded(time % 1000, to: 3)) s, longest gap \(milliseconds(gap.longest.nanoseconds, digits: 3)) ms\n"
-        )
+    private mutating func measure(_ now: Instant) {
+        gap.stop(now)
+        elapsed = max(.zero, now.since(started) + away)
     }
 }

@@ -17,18 +17,22 @@ struct RampOptions: Equatable, Sendable {
     var bytes: UInt64?
     /// How long it goes on.
     var duration: Interval?
+    /// How many streams at once. Each is asked for the rest on its own, so that this is no part of what moves.
+    var streams = 1
 
+    static let streamLimit = 1000
     static let rateLimit = 1 << 36
 
     init(_ arguments: [String]) throws(UsageError) {
         var operands: [String] = []
-        var scanner = OptionScanner(arguments, withValue: ["-n", "-t"])
+        var scanner = OptionScanner(arguments, withValue: ["-n", "-t", "-P"])
         while let item = try scanner.next() {
             switch item {
             case .operand(let word): operands.append(word)
             case .option("-l"): isListener = true
             case .option("-n"): bytes = UInt64(try Self.quantity("-n", scanner.value, limit: Int.max))
             case .option("-t"): duration = try scanner.seconds("-t", atLeast: .milliseconds(1))
+            case .option("-P"): streams = try Self.streams(scanner.value)
             case .option(let name): throw .unknownOption(name)
             }
         }
@@ -42,6 +46,9 @@ struct RampOptions: Equatable, Sendable {
             throw .badValue(option: "command", value: verb, accepted: "send or check is accepted")
         }
         isSender = verb == "send"
+        if isListener, streams > 1 {
+            throw .badValue(option: "-P", value: "\(streams)", accepted: "1 is accepted beside -l")
+        }
         if !isListener {
             guard let name = rest.popFirst() else { throw .missingOperand("HOST and PORT") }
             host = name
@@ -56,6 +63,13 @@ struct RampOptions: Equatable, Sendable {
         guard let count = byteCount(word), count > 0, count <= limit else {
             let most = limit == Int.max ? "" : " up to 64G"
             throw .badValue(option: name, value: word, accepted: "bytes such as 1000, 64K, 100M\(most) are accepted")
+        }
+        return count
+    }
+
+    private static func streams(_ word: String) throws(UsageError) -> Int {
+        guard let count = Int(word), (1...streamLimit).contains(count) else {
+            throw .badValue(option: "-P", value: word, accepted: "1…\(streamLimit) is accepted")
         }
         return count
     }

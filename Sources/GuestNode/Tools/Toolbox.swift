@@ -12,7 +12,7 @@ enum Tool: Sendable {
     case netcat(Netcat)
     case netcatUDP(NetcatUDP)
     case nslookup(Nslookup)
-    case ramp(Ramp)
+    case ramp(Ramps)
     case sleep(Sleep)
     /// Nothing: stands in while a step is made, so that the value under the step has one owner.
     case none
@@ -168,10 +168,10 @@ enum Toolbox {
         },
         .machine(
             "ramp",
-            "ramp send|check [-n BYTES] [-t SECONDS] HOST PORT [RATE]\n       ramp send|check -l [...] PORT [RATE]",
+            "ramp send|check [-n BYTES] [-t SECONDS] [-P STREAMS] HOST PORT [RATE]\n       ramp send|check -l [...] PORT [RATE]",
             "send a counting stream, or check one, byte by byte; report the longest gap"
         ) { (arguments) throws(UsageError) in
-            .ramp(Ramp(try RampOptions(arguments)))
+            .ramp(Ramps(try RampOptions(arguments)))
         },
         .machine("sleep", "sleep SECONDS...", "wait; fractions are accepted") { (arguments) throws(UsageError) in
             .sleep(try Sleep(arguments))
