@@ -7,29 +7,41 @@ struct Service {
     let kind: Substring
     let port: UInt16
     let bytes: Int
+    let pace: Pace
 
-    /// `KIND:PORT` or `KIND:PORT:BYTES`.
+    /// `KIND:PORT`, `KIND:PORT:BYTES` or `KIND:PORT:BYTES:RATE`.
     init?(_ text: String) {
         let parts = text.split(separator: ":")
         guard parts.count >= 2, let port = UInt16(parts[1]) else { return nil }
         kind = parts[0]
         self.port = port
         bytes = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
+        pace = Pace(rate: parts.count > 3 ? Int(parts[3]) ?? 0 : 0)
     }
 
     /// Listens; false with errno when that fails.
     func start() -> Bool {
+        let (bytes, pace) = (bytes, pace)
         switch kind {
-        case "echo": return stream(echo) && datagrams { $0 }
+        case "echo": return stream { echo($0, pace) } && datagrams { $0 }
         case "source":
-            let bytes = bytes
             return stream { fd in
                 sendPattern(fd, count: bytes)
                 shutdown(fd, Int32(SHUT_WR))
                 drain(fd)
             }
         case "sink": return stream(sink)
-        case "ramp": return stream(checkRamp)
+        case "ramp": return stream { checkRamp($0, pace) }
+        case "mute": return stream { checkRamp($0, pace, isMute: true) }
+        case "say": return stream { sayRamp($0, bytes, pace) }
+        case "gate": return stream { sayRampBehindGate($0, bytes) }
+        case "late":
+            return stream { fd in
+                Gate.wait()
+                checkRamp(fd, pace)
+            }
+        case "call-ramp": return call { checkRamp($0, pace) }
+        case "call-say": return call { sayRamp($0, bytes, pace) }
         case "half": return stream(half)
         case "fast": return stream(fast)
         case "discard": return stream(discard)
@@ -43,6 +55,17 @@ struct Service {
         let listener = serverSocket(port, type: SOCK_STREAM)
         guard listener >= 0 else { return false }
         acceptLoop(listener, serve)
+        return true
+    }
+
+    /// Calls at the port of this host instead of listening there.
+    private func call(_ serve: @escaping @Sendable (CInt) -> Void) -> Bool {
+        let fd = clientSocket(port)
+        guard fd >= 0 else { return false }
+        detach {
+            serve(fd)
+            close(fd)
+        }
         return true
     }
 
@@ -67,11 +90,16 @@ struct Service {
     }
 }
 
-private func echo(_ fd: CInt) {
+/// Says something only when a connection breaks.
+private func echo(_ fd: CInt, _ pace: Pace) {
+    var pace = pace
     withBlock { block in
         while true {
-            let count = read(fd, block.baseAddress, block.count)
-            guard count > 0, writeAll(fd, UnsafeRawBufferPointer(rebasing: block[..<count])) else { return }
+            let count = read(fd, block.baseAddress, pace.piece(block.count))
+            guard count > 0, writeAll(fd, UnsafeRawBufferPointer(rebasing: block[..<count])) else {
+                return count == 0 ? () : report("echo: \(endOfStream(-1))")
+            }
+            pace.wait(count)
         }
     }
 }
@@ -90,28 +118,6 @@ private func sink(_ fd: CInt) {
     report("sink: \(total) bytes, sha256 \(digest.finish())")
 }
 
-/// Looks at every byte of a counting stream (words of 32 bits, big-endian, from 0 on); says how many were right, every
-/// 64 KiB and at the end.
-private func checkRamp(_ fd: CInt) {
-    report("ramp: begins")
-    var offset = 0
-    var isRight = true
-    withBlock { block in
-        while isRight {
-            let count = read(fd, block.baseAddress, 1 << 16)
-            guard count > 0 else { break }
-            let before = offset
-            defer { if offset >> 16 != before >> 16 { report("ramp: goes on at \(offset)") } }
-            for byte in block[..<count] {
-                isRight = byte == UInt8(truncatingIfNeeded: (offset / 4) >> (8 * (3 - offset % 4)))
-                guard isRight else { break }
-                offset += 1
-            }
-        }
-    }
-    report("ramp: \(isRight ? "ends at \(offset)" : "byte \(offset) is wrong")")
-}
-
 /// Closes its sending side first and reads a little later to the end; says how that came.
 private func half(_ fd: CInt) {
     shutdown(fd, Int32(SHUT_WR))
@@ -124,7 +130,7 @@ private func half(_ fd: CInt) {
             total += max(0, last)
         } while last > 0
     }
-    report("half: \(total) bytes, \(last == 0 ? "end of file" : String(cString: strerror(errno)))")
+    report("half: \(total) bytes, \(endOfStream(last))")
 }
 
 /// Sends for ever what costs nothing to make, for measurements.
@@ -196,7 +202,8 @@ private func answerGET(_ fd: CInt) {
         let text = Array((answer + "Connection: close\r\n\r\n" + page).utf8)
         _ = text.withUnsafeBytes { writeAll(fd, $0) }
         shutdown(fd, Int32(SHUT_WR))
-        return drain(fd)
+        drain(fd)
+        return
     }
     guard path.hasPrefix("/bytes/"), let count = Int(path.dropFirst(7)) else {
         let missing = Array("HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\nConnection: close\r\n\r\nnot found\n".utf8)
@@ -207,12 +214,6 @@ private func answerGET(_ fd: CInt) {
     if head.withUnsafeBytes({ writeAll(fd, $0) }) { sendPattern(fd, count: count) }
     shutdown(fd, Int32(SHUT_WR))
     drain(fd)
-}
-
-/// Waits for the other side's end, so that closing does not reset what it has not read yet.
-private func drain(_ fd: CInt) {
-    var chunk = [UInt8](repeating: 0, count: 4096)
-    while read(fd, &chunk, chunk.count) > 0 {}
 }
 
 /// RFC 1035, 4.1: the question copied, one A record behind it (type 1); other types get no records.
@@ -229,7 +230,7 @@ private func answerQuestion(_ query: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
 }
 
 /// Lends a block of 256 KiB.
-private func withBlock(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
+func withBlock(_ body: (UnsafeMutableRawBufferPointer) -> Void) {
     let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
     defer { block.deallocate() }
     body(block)

@@ -38,7 +38,7 @@ func serverSocket(_ port: UInt16, type: __socket_type) -> CInt {
     let result = withUnsafePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }
-    guard result == 0, type != SOCK_STREAM || listen(fd, 128) == 0 else { return -1 }
+    guard result == 0, type != SOCK_STREAM || listen(fd, 1024) == 0 else { return -1 }
     return fd
 }
 
@@ -67,4 +67,37 @@ func writeAll(_ fd: CInt, _ bytes: UnsafeRawBufferPointer) -> Bool {
         done += count
     }
     return true
+}
+
+/// A connection to `port` of the loopback, as soon as somebody takes it within ten seconds; -1 with errno otherwise.
+func clientSocket(_ port: UInt16) -> CInt {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+    for _ in 0..<1000 {
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if result == 0 { return fd }
+        close(fd)
+        usleep(10_000)
+    }
+    return -1
+}
+
+/// How a stream ended, by what its last read returned.
+func endOfStream(_ result: Int) -> String { result == 0 ? "end of file" : String(cString: strerror(errno)) }
+
+/// Waits for the other side's end, so that closing does not reset what it has not read yet; returns the last read's
+/// result.
+@discardableResult
+func drain(_ fd: CInt) -> Int {
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    var last = 0
+    repeat { last = read(fd, &chunk, chunk.count) } while last > 0
+    return last
 }
