@@ -226,6 +226,9 @@ private func read(_ path: String) -> String {
 
 /// Waits up to three seconds for something that takes its time.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    for _ in 0..<300 where try !condition() { usleep(10_000) }
+    for _ in 0..<300 {
+        if try condition() { return true }
+        usleep(10_000)
+    }
     return try condition()
 }
