@@ -194,6 +194,27 @@ struct MovingElsewhereTests {
         }
     }
 
+    @Test("whoever ends when the address has moved, and the guest has not, undoes that first", arguments: Side.allCases)
+    func ended(side: Side) throws {
+        try onBridge { bridge in
+            let here = try bridge.node(0)
+            try waitForAddress(here)
+            let path = "\(bridge.ground.directory.path)/m"
+            let there = try bridge.node(1, more: ["-incoming", "unix:\(path)"])
+            #expect(eventually { access(path, F_OK) == 0 })
+            // PREPARED is said and does not come; both have called their hooks.
+            let relay = try MoveRelay(at: "\(path).relay", to: path, holdAt: .before(kind: 130))
+            #expect(try answer(here, "migrate -d unix:\(path).relay") == [])
+            #expect(try relay.waitForHold())
+            #expect(bridge.called == ["source saved", "destination load"])
+            try quit(side == .source ? here : there)
+            relay.cut()
+            #expect(bridge.called.contains("\(side.rawValue) back"), "\(bridge.called)")
+            if side == .source { #expect(try there.child.wait(seconds: 20) == .exited(1)) } else { try quit(here) }
+            #expect(Set(bridge.called).count == 4, "\(bridge.called)")
+        }
+    }
+
     @Test("in one network namespace nobody calls it")
     func sameNamespace() throws {
         try onBridge { bridge in

@@ -37,6 +37,7 @@ final class MigrateHook {
     private var child: ChildID?
     private var lastLine: String?
     private lazy var alarm = Alarm(on: reactor) { [weak self] in self?.timeCame() }
+    private var onIdle: (() -> Void)?
 
     /// Relative names in the command are seen from the directory in which netemu is now.
     init(_ command: String, spawner: any ProcessSpawner, on reactor: Reactor, _ voice: Voice) {
@@ -64,8 +65,17 @@ final class MigrateHook {
         if current == nil { next() }
     }
 
+    /// Calls `done` when no run is under way and none waits: within the call when that is so.
+    func whenIdle(_ done: @escaping () -> Void) {
+        if current == nil { done() } else { onIdle = done }
+    }
+
     private func next() {
-        guard !waiting.isEmpty else { return }
+        guard !waiting.isEmpty else {
+            let done = onIdle
+            onIdle = nil
+            return done?() ?? ()
+        }
         let call = waiting.removeFirst()
         (current, lastLine) = (call, nil)
         alarm.set(reactor.nowNanoseconds &+ Self.patience)

@@ -24,6 +24,7 @@ final class MigrationControl {
     init(_ site: MoveSite, _ life: LifeCycle, expecting expected: IncomingPlan?, isStopped: Bool) {
         (self.site, self.life, self.expected) = (site, life, expected)
         startsGuest = !isStopped
+        if let hook = site.hook { life.lastDuty = { hook.whenIdle($0) } }
         guard expected != nil else { return }
         site.run.expectGuest()
         life.awaitGuest = { [weak self] in self?.beginToWait() }

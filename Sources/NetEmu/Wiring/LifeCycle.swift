@@ -45,6 +45,8 @@ final class LifeCycle {
     var awaitGuest: (() -> Void)?
     /// The end has begun; called once.
     var onEnding: (() -> Void)?
+    /// What has begun has to be over before back-ends end; it calls what it is given then.
+    var lastDuty: ((_ done: @escaping () -> Void) -> Void)?
     private(set) var phase = Phase.starting
     /// Success is only what everybody got, all of what was to be read included.
     var exitStatus: Int32 { status == 0 ? lossStatus ?? 0 : status }
@@ -171,7 +173,12 @@ final class LifeCycle {
         self.status = status
         onEnding?()
         parts.run.isAllowed = false
-        parts.guest.end(within: Self.partingPatience) { [weak self] in self?.endBackEnds() }
+        parts.guest.end(within: Self.partingPatience) { [weak self] in self?.finishDuty() }
+    }
+
+    private func finishDuty() {
+        guard let lastDuty else { return endBackEnds() }
+        lastDuty { [weak self] in self?.endBackEnds() }
     }
 
     private func endBackEnds() {
