@@ -72,7 +72,8 @@ public struct HelperProgram: ~Copyable {
         let peer =
             (try? UnixSocket.peerCredentials(socket)).map { "peer pid \($0.pid) uid \($0.uid)" } ?? "unknown peer"
         if options.isVerbose { log("connected to \(peer)") }
-        var session = RepairSession(socket: socket, releases: options.releases, limit: limit)
+        var session = RepairSession(
+            socket: socket, releases: options.releases, stays: options.stays, limit: limit)
         var status: Int32 = 0
         do { try session.run() } catch {
             log(error.description)
@@ -84,7 +85,7 @@ public struct HelperProgram: ~Copyable {
                 "\(peer): \(counts.given) given, \(counts.switched) switched, \(counts.released) released, "
                     + "\(counts.failed) failed")
         }
-        session.awaitArrival(stays: options.stays)
+        session.awaitArrival()
         return (counts, status)
     }
 

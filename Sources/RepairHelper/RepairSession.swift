@@ -15,10 +15,14 @@ package struct RepairSession: ~Copyable {
         let socket: SharedDescriptor
         /// SO_MARK before it was marked as held; nil when it is not.
         let formerMark: UInt32?
+        /// Somebody listens at its port: it came in through one that its server forwards, which wants to listen there
+        /// again, on this host.
+        let isServed: Bool
     }
 
     private let socket: CInt
     private let releases: Bool
+    private let stays: Bool
     private let limit: Int
     /// By the kernel's name of the socket: the same socket comes back through another descriptor.
     private var kept: [UInt64: Kept] = [:]
@@ -34,10 +38,12 @@ package struct RepairSession: ~Copyable {
     /// - Parameters:
     ///   - socket: connected to the server; borrowed.
     ///   - releases: free the 4-tuples of sockets that are in repair mode when the server closes.
+    ///   - stays: the connections go to another host: their ports are silent until this process is ended.
     ///   - limit: sockets that can be in repair mode at once.
-    package init(socket: CInt, releases: Bool, limit: Int) {
+    package init(socket: CInt, releases: Bool, stays: Bool = false, limit: Int) {
         self.socket = socket
         self.releases = releases
+        self.stays = stays
         self.limit = limit
     }
 
@@ -161,8 +167,10 @@ package struct RepairSession: ~Copyable {
     private mutating func account(_ command: RepairCommand, _ socket: SharedDescriptor) {
         guard releases, let cookie = try? RepairOption(socket.raw).cookie() else { return }
         if command == .on, kept[cookie] == nil {
-            let mark = isConnected(socket.raw) ? HoldMark.put(on: socket.raw) : nil
-            kept[cookie] = Kept(socket: socket, formerMark: mark)
+            let isConnected = isConnected(socket.raw)
+            let mark = isConnected ? HoldMark.put(on: socket.raw) : nil
+            let isServed = isConnected && !stays && SilentPort.open(beside: socket.raw) == nil
+            kept[cookie] = Kept(socket: socket, formerMark: mark, isServed: isServed)
             order.append(cookie)
             markedCount += mark == nil ? 0 : 1
         } else if command != .on {
@@ -182,7 +190,7 @@ package struct RepairSession: ~Copyable {
     private mutating func unmark(_ cookie: UInt64) {
         guard let entry = kept[cookie], let former = entry.formerMark else { return }
         HoldMark.remove(from: entry.socket.raw, former: former)
-        kept[cookie] = Kept(socket: entry.socket, formerMark: nil)
+        kept[cookie] = Kept(socket: entry.socket, formerMark: nil, isServed: entry.isServed)
         markedCount -= 1
     }
 
@@ -205,11 +213,12 @@ package struct RepairSession: ~Copyable {
     /// order in which they came, because a destination on this host puts them up in that order at this very moment.
     private mutating func release() {
         for cookie in order {
-            guard let socket = kept[cookie]?.socket else { continue }
+            guard let entry = kept[cookie] else { continue }
+            let socket = entry.socket
             let option = RepairOption(socket.raw)
             if (try? option.isOn()) == true {
                 let ends = ConnectionEnds(of: socket.raw)
-                if ends != nil, let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
+                if ends != nil, !entry.isServed, let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
                 if (try? option.disconnect()) != nil {
                     counts.released += 1
                     if let ends { released.append(ends) }
@@ -222,8 +231,7 @@ package struct RepairSession: ~Copyable {
 
     /// Keeps the ports of what was let go silent until a destination of this network namespace has put it up, and for a
     /// moment when none does: it may be on another host.
-    /// - Parameter stays: keeps them silent until this process is ended instead.
-    package mutating func awaitArrival(stays: Bool = false) {
+    package mutating func awaitArrival() {
         while stays, !silent.isEmpty { pause(milliseconds: 1000) }
         if !silent.isEmpty { others.awaitReturn(of: released, milliseconds: Self.holdPatience) }
         silent = []

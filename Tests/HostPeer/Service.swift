@@ -41,6 +41,7 @@ struct Service {
                 checkRamp(fd, pace)
             }
         case "call-ramp": return call { checkRamp($0, pace) }
+        case "call-gate": return call { sayRampBehindGate($0, bytes) }
         case "call-say": return call { sayRamp($0, bytes, pace) }
         case "half": return stream(half)
         case "fast": return stream(fast)

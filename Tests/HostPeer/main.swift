@@ -7,7 +7,7 @@
 //   ramp:PORT[:0:RATE] TCP: reads a counting stream and looks at every byte;   mute:PORT  closes its sending side before
 //   say:PORT:BYTES[:RATE]  TCP: says one, closes, reads to the end; 0 bytes: until SIGUSR1 comes
 //   late:PORT, gate:PORT:BYTES  as ramp and say, once SIGUSR1 has come; gate says its first word before
-//   call-ramp:PORT[:0:RATE], call-say:PORT:BYTES[:RATE]  as ramp and say, calling at that port of the host
+//   call-ramp:PORT[:0:RATE], call-say:PORT:BYTES[:RATE], call-gate:PORT:BYTES  the same, calling at that port of the host
 //   half:PORT          TCP: closes its sending side, then reads to the end
 //   fast:PORT          TCP: sends for ever;   discard:PORT  TCP: reads without looking
 //   http:PORT          HTTP/1.1 GET /bytes/N: N bytes of the pattern; /: a line
