@@ -40,36 +40,20 @@ struct MovingConnectionTests {
         }
     }
 
-    /// Begins a stream of 24 MB at 3 MB/s; its end is typed so that the echo of the line does not show it.
-    /// A connection that is still being opened does not move: it stands, and bytes have come, when this returns.
-    private func beginStream(at session: Session, on ground: Ground) {
-        session.console.write("ramp send -n 24000000 \(gateway) 9000 3M; echo fin''ished=$?\n")
-        let question = ["ss", "-tniH", "state", "established", "( sport = :9000 )"]
-        #expect(
-            eventually {
-                (try? ground.namespace.run(question))?.child.output.contains("bytes_received:") == true
-            })
-    }
-
     @Test("a stream goes on through another passt, and a third one, byte for byte")
     func stream() throws {
         try withGround(as: .mapped) { ground in
             var here = try node(ground)
             try here.waitForLease()
-            let unmoved = try here.run("ramp send -n 24000000 \(gateway) 9000", seconds: 60)
-            #expect(unmoved.status == 0, "\(unmoved.output)")
-            try ground.peer.wait(for: "sink: 24000000 bytes", seconds: 60)
-            let line = try #require(ground.peer.output.split(separator: "\n").first { $0.contains("sink: 24000000") })
-            beginStream(at: here, on: ground)
+            let stream = try CountedStream(from: here, to: gateway, on: ground)
             for round in 1...2 {
                 let path = "\(ground.directory.path)/m\(round)"
                 let there = try node(ground, more: ["-incoming", "unix:\(path)"])
                 try move(here, to: there, at: path, report: "n: 1 had, 1 moved, 0 lost")
                 here = there
+                try stream.goOn()
             }
-            let said = try here.console.wait(for: "finished=", seconds: 60)
-            #expect(said.contains("finished=0"), "\(said)\n\(here.child.transcript)")
-            #expect(eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 })
+            try stream.end(at: here)
             try here.quit()
         }
     }

@@ -86,7 +86,6 @@ private final class Bridge {
 
 @Suite("a guest that moves to another network namespace", .serialized)
 struct MovingElsewhereTests {
-    private static let bytes = 12_000_000
     private static var privileges: [Privilege] { Privilege.available.filter { $0 != .plain } }
 
     private func answer(_ session: Session, _ command: String, seconds: Double = 40) throws -> [String] {
@@ -102,25 +101,8 @@ struct MovingElsewhereTests {
         #expect(has, "\(session.child.transcript)")
     }
 
-    /// What the sink says of a stream that nothing happened to.
-    private func wholeStream(_ session: Session, _ ground: Ground) throws -> Substring {
-        let unmoved = try session.run("ramp send -n \(Self.bytes) \(Bridge.peer) 9000", seconds: 60)
-        #expect(unmoved.status == 0, "\(unmoved.output)\n\(session.child.transcript)")
-        try ground.peer.wait(for: "sink: \(Self.bytes) bytes", seconds: 60)
-        return try #require(ground.peer.output.split(separator: "\n").first { $0.contains("sink: \(Self.bytes)") })
-    }
-
-    private func beginStream(_ session: Session) {
-        session.console.write("ramp send -n \(Self.bytes) \(Bridge.peer) 9000 3M; echo fin''ished=$?\n")
-        usleep(500_000)
-    }
-
-    private func expectWhole(_ line: Substring, at session: Session, _ ground: Ground) throws {
-        let said = try session.console.wait(for: "finished=", seconds: 60)
-        #expect(said.contains("finished=0"), "\(said)\n\(session.child.transcript)")
-        #expect(
-            eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 },
-            "\(ground.peer.output)\n\(session.child.transcript)")
+    private func stream(_ session: Session, _ bridge: Bridge) throws -> CountedStream {
+        try CountedStream(from: session, to: Bridge.peer, on: bridge.ground)
     }
 
     private func quit(_ session: Session) throws {
@@ -133,16 +115,15 @@ struct MovingElsewhereTests {
         try onBridge(privilege) { bridge in
             let here = try bridge.node(0, more: ["-sandbox", "on"])
             try waitForAddress(here)
-            let line = try wholeStream(here, bridge.ground)
             let uri = "unix:\(bridge.ground.directory.path)/m"
             let there = try bridge.node(1, more: ["-incoming", uri, "-sandbox", "on"])
-            beginStream(here)
+            let stream = try stream(here, bridge)
             #expect(try answer(here, "migrate \(uri)") == [], "\(here.child.transcript)")
             #expect(try eventually { try answer(there, "info status") == ["VM status: running"] })
             let told = try answer(there, "info migrate").joined(separator: "\n")
             #expect(told.contains("n: 1 had, 1 moved, 0 lost"), "\(told)\n\(there.child.transcript)")
             #expect(textOfFile(bridge.calls) == "source saved \(uri)\ndestination load \(uri)\n")
-            try expectWhole(line, at: there, bridge.ground)
+            try stream.end(at: there)
             try quit(here)
             try quit(there)
         }
@@ -155,7 +136,7 @@ struct MovingElsewhereTests {
             try waitForAddress(here)
             let uri = "unix:\(bridge.ground.directory.path)/m"
             let there = try bridge.node(1, hook: nil, more: ["-incoming", uri])
-            beginStream(here)
+            _ = try stream(here, bridge)
             #expect(try answer(here, "migrate \(uri)") == [], "\(here.child.transcript)")
             #expect(here.child.transcript.contains("warning: the destination is on another host or in another network"))
             let told = try answer(here, "info migrate").joined(separator: "\n")
@@ -177,10 +158,9 @@ struct MovingElsewhereTests {
         try onBridge { bridge in
             let here = try bridge.node(0, hook: side == 0 ? hook : "")
             try waitForAddress(here)
-            let line = try wholeStream(here, bridge.ground)
             let uri = "unix:\(bridge.ground.directory.path)/m"
             let there = try bridge.node(1, hook: side == 1 ? hook : "", more: ["-incoming", uri])
-            beginStream(here)
+            let stream = try stream(here, bridge)
             let text =
                 "the migrate-hook failed at the "
                 + (side == 0 ? "source (saved)" : "destination (load)") + ": \(why)"
@@ -189,7 +169,7 @@ struct MovingElsewhereTests {
             #expect(there.child.errors.contains(text), "\(there.child.transcript)")
             #expect(try answer(here, "info status") == ["VM status: running"])
             #expect(bridge.called.contains("source back"), "\(bridge.called)")
-            try expectWhole(line, at: here, bridge.ground)
+            try stream.end(at: here)
             try quit(here)
         }
     }

@@ -7,8 +7,6 @@ import Testing
 
 @Suite("a passt that is upgraded under a running guest", .serialized)
 struct PasstUpgradeTests {
-    private static let bytes = 9_000_000
-
     private func node(_ ground: Ground, more: [String] = [], isHere: Bool = true) throws -> Session {
         let session = try ground.session(
             words: [
@@ -28,25 +26,11 @@ struct PasstUpgradeTests {
         #expect(try session.child.wait(seconds: 20) == .exited(0), "\(session.child.transcript)")
     }
 
-    /// What the sink says of a stream that nothing happened to.
-    private func wholeStream(_ session: Session, _ ground: Ground) throws -> Substring {
-        let unmoved = try session.run("ramp send -n \(Self.bytes) \(gateway) 9000", seconds: 60)
-        #expect(unmoved.status == 0, "\(unmoved.output)")
-        try ground.peer.wait(for: "sink: \(Self.bytes) bytes", seconds: 60)
-        return try #require(ground.peer.output.split(separator: "\n").first { $0.contains("sink: \(Self.bytes)") })
-    }
-
-    /// Runs `body` while a stream goes out for 3 s, which has to arrive whole.
+    /// Runs `body` while a stream goes out, which has to arrive whole.
     private func whileStreaming(_ session: Session, _ ground: Ground, _ body: () throws -> Void) throws {
-        let line = try wholeStream(session, ground)
-        session.console.write("ramp send -n \(Self.bytes) \(gateway) 9000 3M; echo fin''ished=$?\n")
-        usleep(500_000)
+        let stream = try CountedStream(from: session, to: gateway, on: ground)
         try body()
-        let said = try session.console.wait(for: "finished=", seconds: 60)
-        #expect(said.contains("finished=0"), "\(said)\n\(session.child.transcript)")
-        #expect(
-            eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 },
-            "\(ground.peer.output)\n\(session.child.transcript)")
+        try stream.end(at: session)
     }
 
     @Test("a stream goes on through the same program, started anew, and through another", arguments: privileges)
@@ -163,6 +147,32 @@ struct PasstUpgradeTests {
             _ = try other.wait(for: "Error: x-passt-upgrade not allowed while migrating", seconds: 10)
             other.write("migrate_cancel\n")
             #expect(try there.child.wait(seconds: 20) == .exited(1))
+            try quit(session)
+        }
+    }
+
+    @Test("right behind a move that was called off, whatever that had begun")
+    func behindMove() throws {
+        try withGround(as: .mapped) { ground in
+            let session = try node(ground)
+            #expect(try answer(session, "migrate_set_parameter max-bandwidth 2M") == [])
+            try whileStreaming(session, ground) {
+                for pause in [0, 3000, 10_000, 30_000, 100_000, 500_000] as [UInt32] {
+                    let path = "\(ground.directory.path)/m\(pause)"
+                    let there = try node(ground, more: ["-incoming", "unix:\(path)"], isHere: false)
+                    #expect(eventually { access(path, F_OK) == 0 })
+                    #expect(try answer(session, "migrate -d unix:\(path)") == [])
+                    usleep(pause)
+                    #expect(try answer(session, "migrate_cancel") == [])
+                    var said = [""]
+                    let isOver = try eventually {
+                        said = try answer(session, "x-passt-upgrade n")
+                        return said != ["Error: x-passt-upgrade not allowed while migrating"]
+                    }
+                    #expect(isOver && said == ["n: 1 had, 1 moved, 0 lost"], "\(said)\n\(session.child.transcript)")
+                    #expect(try there.child.wait(seconds: 20) == .exited(1), "\(there.child.transcript)")
+                }
+            }
             try quit(session)
         }
     }
