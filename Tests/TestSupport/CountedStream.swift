@@ -39,7 +39,7 @@ public final class CountedStream {
         let said = try session.console.wait(for: ", longest gap ", seconds: 60)
         let words = said.split(whereSeparator: \.isWhitespace)
         let sent = words.lastIndex(of: "sent").flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil } ?? ""
-        try peer.wait(for: "ramp: ends at \(sent)\n", seconds: 60)
+        try peer.wait(for: "ramp: ends at \(sent), end of file\n", seconds: 60)
         ground.namespace.end(peer)
     }
 }
