@@ -24,7 +24,8 @@ final class MigrationControl {
     init(_ site: MoveSite, _ life: LifeCycle, expecting expected: IncomingPlan?, isStopped: Bool) {
         (self.site, self.life, self.expected) = (site, life, expected)
         startsGuest = !isStopped
-        if let hook = site.hook { life.lastDuty = { hook.whenIdle($0) } }
+        // What follows from the end of a move is carried out at the end of the turn in which it was told.
+        if let hook = site.hook { life.lastDuty = { done in site.reactor.atEndOfTurn { hook.whenIdle(done) } } }
         guard expected != nil else { return }
         site.run.expectGuest()
         life.awaitGuest = { [weak self] in self?.beginToWait() }
