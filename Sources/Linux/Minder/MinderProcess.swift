@@ -197,7 +197,7 @@ final class MinderProcess {
 
     private func started(_ id: UInt32, _ pid: pid_t) {
         do throws(SystemError) {
-            let descriptor = FileDescriptor(owning: try check(ne_pidfd_open(pid), "pidfd_open", "in the minder"))
+            guard let child = children[id], let descriptor = try spawner.processDescriptor(of: child) else { return }
             report(.started(id: id, pid: pid), with: SharedDescriptor(descriptor))
         } catch {
             if let child = children.removeValue(forKey: id) { spawner.signal(child, SIGKILL) }

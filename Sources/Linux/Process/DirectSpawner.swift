@@ -54,6 +54,13 @@ public final class DirectSpawner: ProcessSpawner {
     /// As `ProcessSpawner.signal`.
     public func signal(_ child: ChildID, _ number: Int32) { children[child.number]?.signal(number) }
 
+    /// A descriptor of a child's process, good for a child that has ended and was not told of yet, too: its number alone
+    /// may be somebody else's by then. nil: it is told of, or was none.
+    func processDescriptor(of child: ChildID) throws(SystemError) -> FileDescriptor? {
+        guard let child = children[child.number] else { return nil }
+        return try child.pidDescriptor.duplicate()
+    }
+
     /// Sends a signal to every child.
     func signalAll(_ number: Int32) {
         for child in children.values { child.signal(number) }
