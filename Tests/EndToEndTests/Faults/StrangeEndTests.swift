@@ -64,6 +64,10 @@ struct StrangeEndTests {
         child.errors.split(separator: "\n").filter { $0.hasPrefix("netemu: ") && !$0.contains("warning:") }
     }
 
+    private func connection(to path: String) -> SharedDescriptor? {
+        do { return SharedDescriptor(try UnixSocket.connect(to: path)) } catch { return nil }
+    }
+
     @Test("a destination says one line, loads nothing and ends with 1", arguments: StrangeWords.ofSources)
     func destination(row: StrangeWords) throws {
         try withGround(as: .mapped) { ground in
@@ -73,9 +77,14 @@ struct StrangeEndTests {
             let netemu = try ground.namespace.start(
                 ["prlimit", "--as=900000000", program] + quiet(ground) + ["-incoming", "unix:\(path)"],
                 directory: ground.directory.path)
-            #expect(eventually { access(path, F_OK) == 0 })
-            let socket = try UnixSocket.connect(to: path)
-            say(row.bytes, to: socket)
+            var made: SharedDescriptor?
+            // Its name is there a moment before it listens.
+            _ = eventually {
+                made = connection(to: path)
+                return made != nil
+            }
+            let socket = try #require(made, "\(netemu.transcript)")
+            say(row.bytes, to: socket.descriptor)
             if row.bytes.isEmpty { shutdown(socket.raw, CInt(SHUT_RDWR)) }
             #expect(try netemu.wait(seconds: 20) == .exited(1), "\(netemu.transcript)")
             #expect(lines(netemu).count == 1 && netemu.errors.contains(row.says), "\(netemu.transcript)")

@@ -215,7 +215,7 @@ private func disturbsNoListener() throws {
             let client = try tcpSocket(AF_INET)
             _ = address.withSockAddr { connect(client.raw, $0, $1) }
             var entry = pollfd(fd: victim.raw, events: Int16(POLLIN), revents: 0)
-            try require(poll(&entry, 1, 800) == 1, "connected \(isConnected): the victim's client is not served")
+            try require(poll(&entry, 1, 1800) == 1, "connected \(isConnected): the victim's client is not served")
             try require(try helper.wait() == 0, helper.words)
         }
     }
