@@ -99,8 +99,9 @@ struct Ramp: Sendable {
 
     /// When there is something to do although nothing has come.
     private var next: Instant? {
-        let times = [isClosing ? nil : deadline, isClosing ? nil : pace?.due].compactMap { $0 }
-        return times.min()
+        guard !isClosing else { return nil }
+        guard let deadline else { return pace?.due }
+        return pace.map { min($0.due, deadline) } ?? deadline
     }
 
     /// How many bytes may be moved now, by what was asked for.

@@ -13,14 +13,14 @@ struct Ramps: RunningTool {
     init(_ options: RampOptions) { streams = Array(repeating: Ramp(options), count: options.streams) }
 
     mutating func step(_ context: inout ToolContext, now: Instant) -> ToolStep {
-        var (isBusy, isRunning, next): (Bool, Bool, Instant?) = (false, false, nil)
+        var (isBusy, isRunning, next) = (false, false, Instant(nanoseconds: .max))
         var troubles: [String] = []
         for index in streams.indices where !streams[index].isOver {
             switch streams[index].step(&context, now: now) {
             case .again: isBusy = true
             case .running(let until):
                 isRunning = true
-                next = [next, until].compactMap { $0 }.min()
+                if let until { next = min(next, until) }
             case .finished(let worst):
                 status = max(status, worst)
                 if let trouble = streams[index].trouble { troubles.append(trouble) }
@@ -29,7 +29,8 @@ struct Ramps: RunningTool {
         let isOver = !isBusy && !isRunning
         if isOver { report(&context) }
         for trouble in troubles { context.complain("ramp: \(trouble)\n") }
-        return isOver ? .finished(status) : isBusy ? .again : .running(until: next)
+        guard !isOver else { return .finished(status) }
+        return isBusy ? .again : .running(until: next.nanoseconds == .max ? nil : next)
     }
 
     mutating func interrupt(_ context: inout ToolContext, now: Instant) -> Int32 {
