@@ -16,14 +16,7 @@ extension MoveRow {
             let sent = try stage.reported(stage.interrupt())
             #expect(try stage.bytes(peer) == sent)
         },
-        MoveRow("a peer that has not read yet") { stage in
-            let peer = try stage.serve("late:9001")
-            try stage.type("ramp send -n 20000000 \(gateway) 9001" + MoveStage.ends, connects: 1, to: 9001)
-            try stage.move(had: 1)
-            peer.signal(SIGUSR1)
-            try stage.finish()
-            #expect(try stage.bytes(peer) == 20_000_000)
-        },
+        unread("a peer that has not read yet", bytes: 20_000_000),
         MoveRow("a guest that reads slowly") { stage in
             let peer = try stage.serve("say:9002:0")
             try stage.type("ramp check \(gateway) 9002 1M" + MoveStage.ends, connects: 1, to: 9002)
@@ -33,14 +26,7 @@ extension MoveRow {
             let received = try stage.reported(stage.finish())
             #expect(try stage.bytes(peer) == received)
         },
-        MoveRow("a FIN that has not been taken") { stage in
-            let peer = try stage.serve("late:9001")
-            try stage.type("ramp send -n 4000000 \(gateway) 9001" + MoveStage.ends, connects: 1, to: 9001)
-            try stage.move(had: 1)
-            peer.signal(SIGUSR1)
-            try stage.finish()
-            #expect(try stage.bytes(peer) == 4_000_000)
-        },
+        unread("a FIN that has not been taken", bytes: 4_000_000),
         MoveRow("a connection that nobody has answered") { stage in
             let wire = ["ip", "neigh", "replace", gateway, "lladdr", "02:00:00:00:00:01", "nud", "permanent"]
             let made = try stage.ground.namespace.run(wire + ["dev", "host0"])
@@ -70,6 +56,18 @@ extension MoveRow {
             try stage.interrupt()
         },
     ]
+
+    /// The peer reads nothing before the guest has moved: of a few bytes the end waits there, too.
+    private static func unread(_ name: String, bytes: Int) -> MoveRow {
+        MoveRow(name) { stage in
+            let peer = try stage.serve("late:9001")
+            try stage.type("ramp send -n \(bytes) \(gateway) 9001" + MoveStage.ends, connects: 1, to: 9001)
+            try stage.move(had: 1)
+            peer.signal(SIGUSR1)
+            try stage.finish()
+            #expect(try stage.bytes(peer) == bytes)
+        }
+    }
 
     static let guestHalf = MoveRow("the guest had closed its half") { stage in
         let peer = try stage.serve("say:9002:0:2000000")
