@@ -45,8 +45,8 @@ public final class Child {
         _ arguments: [String], input: ChildInput = .null, environment: [String: String] = [:]
     ) throws {
         name = arguments.joined(separator: " ")
-        outputFile = FileDescriptor(owning: try check(ne_memfd_create("stdout"), "memfd_create"))
-        errorFile = FileDescriptor(owning: try check(ne_memfd_create("stderr"), "memfd_create"))
+        outputFile = try Self.file("stdout")
+        errorFile = try Self.file("stderr")
         let start = SpawnRequest(
             arguments: arguments, input: input,
             output: outputFile.raw, errors: errorFile.raw, environment: environment)
@@ -55,6 +55,14 @@ public final class Child {
     }
 
     deinit { end() }
+
+    /// Whoever writes appends: threads that write at the same moment would write over each other in a memfd, whose
+    /// offset the kernel does not guard.
+    private static func file(_ name: String) throws -> FileDescriptor {
+        let descriptor = FileDescriptor(owning: try check(ne_memfd_create(name), "memfd_create"))
+        _ = try check(fcntl(descriptor.raw, F_SETFL, O_APPEND), "fcntl(F_SETFL)")
+        return descriptor
+    }
 
     /// Everything written to standard output so far.
     public var output: String { contents(outputFile.raw) }
