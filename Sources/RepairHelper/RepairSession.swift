@@ -16,7 +16,7 @@ package struct RepairSession: ~Copyable {
         /// SO_MARK before it was marked as held; nil when it is not.
         let formerMark: UInt32?
         /// Somebody listens at its port: it came in through one that its server forwards, which wants to listen there
-        /// again, on this host.
+        /// again, on this host. Its packets are not taken by a silent port.
         let isServed: Bool
     }
 
@@ -32,6 +32,8 @@ package struct RepairSession: ~Copyable {
     private var others = OtherHelpers(patience: Self.holdPatience)
     /// Ports of connections that were let go.
     private var silent: [SharedDescriptor] = []
+    /// Connections that were let go and take their packets themselves meanwhile.
+    private var aside: [SharedDescriptor] = []
     private var released: [ConnectionEnds] = []
     package private(set) var counts = RepairCounts()
 
@@ -215,11 +217,10 @@ package struct RepairSession: ~Copyable {
         for cookie in order {
             guard let entry = kept[cookie] else { continue }
             let socket = entry.socket
-            let option = RepairOption(socket.raw)
-            if (try? option.isOn()) == true {
+            if (try? RepairOption(socket.raw).isOn()) == true {
                 let ends = ConnectionEnds(of: socket.raw)
                 if ends != nil, !entry.isServed, let port = SilentPort.open(beside: socket.raw) { silent.append(port) }
-                if (try? option.disconnect()) != nil {
+                if letGo(entry) {
                     counts.released += 1
                     if let ends { released.append(ends) }
                 }
@@ -229,11 +230,24 @@ package struct RepairSession: ~Copyable {
         }
     }
 
-    /// Keeps the ports of what was let go silent until a destination of this network namespace has put it up, and for a
-    /// moment when none does: it may be on another host.
+    /// Makes room for a new socket with the same ends.
+    private mutating func letGo(_ entry: Kept) -> Bool {
+        if entry.isServed, AsideSocket.stepAside(entry.socket.raw) {
+            aside.append(entry.socket)
+            return true
+        }
+        return (try? RepairOption(entry.socket.raw).disconnect()) != nil
+    }
+
+    /// Keeps what was let go silent until a destination of this network namespace has put it up, and for a moment when
+    /// none does: it may be on another host.
     package mutating func awaitArrival() {
-        while stays, !silent.isEmpty { pause(milliseconds: 1000) }
-        if !silent.isEmpty { others.awaitReturn(of: released, milliseconds: Self.holdPatience) }
+        let isSilent = !silent.isEmpty || !aside.isEmpty
+        while stays, isSilent { pause(milliseconds: 1000) }
+        if isSilent { others.awaitReturn(of: released, milliseconds: Self.holdPatience) }
+        // Its server may have it open still.
+        for socket in aside { try? RepairOption(socket.raw).disconnect() }
+        aside = []
         silent = []
         released = []
     }

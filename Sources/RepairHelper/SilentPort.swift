@@ -5,7 +5,8 @@
 //   release:   silent port listens  ->  connect(AF_UNSPEC)  ...  restored: packets find the connection first
 //
 // It is bound as anybody could bind it, without repair mode and without a privilege: the kernel refuses a port at which
-// somebody listens, and then there is none. Whoever hands sockets over is not to be trusted with the ports of others.
+// somebody listens, and then there is none (`AsideSocket`). Whoever hands sockets over is not to be trusted with the ports
+// of others.
 
 import Glibc
 import Linux

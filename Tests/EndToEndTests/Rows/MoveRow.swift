@@ -12,26 +12,19 @@ struct MoveRow: Sendable, CustomTestStringConvertible {
     var words: [String] = []
     /// The kernel has to reset connections here.
     var isReset = false
-    /// What is known not to be as it should; the row may fail for it.
-    var fault: Comment?
     let play: @Sendable (MoveStage) throws -> Void
 
     init(
-        _ name: String, words: [String] = [], isReset: Bool = false, fault: Comment? = nil,
+        _ name: String, words: [String] = [], isReset: Bool = false,
         _ play: @escaping @Sendable (MoveStage) throws -> Void
     ) {
-        (self.name, self.words, self.isReset, self.fault, self.play) = (name, words, isReset, fault, play)
+        (self.name, self.words, self.isReset, self.play) = (name, words, isReset, play)
     }
 
     var testDescription: String { name }
 
     /// Plays the row on a ground of its own.
     func run(as privilege: Privilege = .mapped) throws {
-        guard let fault else { return try playOnce(as: privilege) }
-        withKnownIssue(fault, isIntermittent: true) { try playOnce(as: privilege) }
-    }
-
-    private func playOnce(as privilege: Privilege) throws {
         try withGround(as: privilege) { ground in
             let stage = try MoveStage(ground, more: words)
             try play(stage)

@@ -32,18 +32,40 @@ func ready(_ fd: CInt, _ events: Int32) -> Bool {
     return poll(&wait, 1, 5000) == 1
 }
 
+/// Listens at an address of the namespace that was entered last, also beside connections of that port.
+func listener(at address: InternetSocketAddress, receiveBuffer: CInt? = nil) throws -> SharedDescriptor {
+    let listener = try tcpSocket(address.family)
+    var one: CInt = 1
+    setsockopt(listener.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+    if var receiveBuffer { setsockopt(listener.raw, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
+    try require(address.withSockAddr { bind(listener.raw, $0, $1) } == 0, "bind \(address): errno \(errno)")
+    try require(listen(listener.raw, 16) == 0, "listen")
+    return listener
+}
+
+/// A connection that came in through a listener of the place, and that listener; the peer's end. The place is entered.
+func servedPair(
+    _ network: Network, _ family: Family, port: UInt16
+) throws -> ((socket: SharedDescriptor, listener: SharedDescriptor?), SharedDescriptor) {
+    guard let address = family.address(placeAddress, port: port) else { throw LabFailure("address") }
+    try network.place.enter()
+    let listener = try listener(at: address)
+    try network.peer.enter()
+    let far = try tcpSocket(address.family)
+    _ = address.withSockAddr { connect(far.raw, $0, $1) }
+    try require(ready(listener.raw, POLLIN), "no connection to \(address)")
+    try network.place.enter()
+    let near = SharedDescriptor(FileDescriptor(owning: try check(ne_accept(listener.raw), "accept")))
+    return ((near, listener), far)
+}
+
 /// Both ends of a connection from the place to the peer: (mover, peer).
 func connectPair(
     _ network: Network, _ family: Family, port: UInt16, receiveBuffer: CInt? = nil
 ) throws -> (SharedDescriptor, SharedDescriptor) {
     guard let server = family.address(peerAddress, port: port) else { throw LabFailure("address") }
     try network.peer.enter()
-    let listener = try tcpSocket(server.family)
-    var one: CInt = 1
-    setsockopt(listener.raw, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-    if var receiveBuffer { setsockopt(listener.raw, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }
-    try require(server.withSockAddr { bind(listener.raw, $0, $1) } == 0, "bind \(server): errno \(errno)")
-    try require(listen(listener.raw, 16) == 0, "listen")
+    let listener = try listener(at: server, receiveBuffer: receiveBuffer)
     try network.place.enter()
     let mover = try tcpSocket(server.family)
     if var receiveBuffer { setsockopt(mover.raw, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, 4) }

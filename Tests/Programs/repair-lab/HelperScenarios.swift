@@ -13,7 +13,11 @@ extension Scenario {
         [1, 20, 500].map { count in
             Scenario(name: "same-host-\(count)") { try sameHost(count: count, releases: true) }
         } + [
-            Scenario(name: "same-host-peer-speaks-between-release-and-restore") { try speaksInBetween() },
+            Scenario(name: "same-host-peer-speaks-between-release-and-restore") { try speaksInBetween() }
+        ]
+        + Family.allCases.map { family in
+            Scenario(name: "same-host-peer-speaks-to-the-next-listener-\(family)") { try speaksToListener(family) }
+        } + [
             Scenario(name: "same-host-destination-waits-for-the-release") { try destinationWaits() },
             Scenario(name: "same-host-strangers-sockets-delay-nobody") { try strangers() },
             Scenario(name: "same-host-a-hold-that-never-ends-delays-once") { try endlessHold() },
@@ -96,6 +100,33 @@ private func speaksInBetween() throws {
             try exchange(socket, flows[index].far, index)
         }
         try require(try helper.wait() == 0, helper.words)
+    }
+}
+
+/// Story: a connection that came in through a forwarded port had no silent port, for the destination listens there itself,
+/// and that listener answered a peer that spoke before the connection was put up with RST.
+private func speaksToListener(_ family: Family) throws {
+    let network = try Network()
+    try withScratch { scratch in
+        let server = try Server(scratch + "/source.repair")
+        let helper = try Helper([server.path])
+        var (near, far) = try servedPair(network, family, port: 8080)
+        try server.awaitHelper()
+        try require(try server.request(.on, [near.socket.raw]) == .done, helper.words)
+        let state = try TCPSocketState.dump(near.socket.raw)
+        server.server.closeHelper()
+        try eventually("released") { helper.words.contains("1 released") }
+        near.listener = nil
+        near.listener = try listener(at: state.local)
+        try writeAll(far.raw, pattern(0..<50))
+        usleep(300_000)
+        try require(try tcpState(far.raw) == 1, "reset by the next listener")
+        let live = SharedDescriptor(try RestoredSocket.restore(state).resume().take())
+        try require(try readExactly(live.raw, 50) == pattern(0..<50), "what was sent meanwhile differs")
+        try exchange(live, far, 1)
+        try require(try helper.wait() == 0, helper.words)
+        try exchange(live, far, 2)
+        try require(try tcpState(near.socket.raw) == 7, "the former socket is not ended")
     }
 }
 
