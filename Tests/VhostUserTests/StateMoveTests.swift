@@ -19,11 +19,13 @@ import Virtio
     }
 
     @Test(
-        "a descriptor, the bytes, then the question whether all of it is there", arguments: [StateTransfer.save, .load])
+        "a descriptor, the bytes, the question whether all of it is there, and the end of the back-end's turn behind a load",
+        arguments: [StateTransfer.save, .load])
     func order(_ direction: StateTransfer) throws {
         var bench = try MachineBench.connected()
         bench.move(direction)
-        #expect(last(2, bench) == ["SET_DEVICE_STATE_FD +1", "CHECK_DEVICE_STATE"])
+        let messages = ["SET_DEVICE_STATE_FD +1", "CHECK_DEVICE_STATE"] + (direction == .load ? ["GET_FEATURES"] : [])
+        #expect(last(messages.count, bench) == messages)
         #expect(bench.backEnd.log.contains(.setDeviceStateDescriptor(direction)))
         #expect(bench.outcomes == [.moved])
         #expect(bench.stateWays.map(\.0) == [direction])
@@ -152,6 +154,20 @@ import Virtio
         bench.wait(.seconds(60))
         #expect(bench.outcomes == [.failed(.stateTimeout(.load, after: .seconds(20)))])
         #expect(bench.isClosed)
+    }
+
+    @Test("a back-end that ends behind its yes has lost the state; one that stands still then is waited for no longer")
+    func settling() throws {
+        for (fault, outcome) in [
+            (Fault.cut(0), VhostUserError.shortHeader(read: 0, request: .getFeatures)),
+            (.silence, .timeout(.getFeatures, after: .seconds(5))),
+        ] {
+            var bench = try MachineBench.connected()
+            bench.backEnd.faults[.getFeatures] = (0, fault)
+            bench.move(.load)
+            bench.wait(.seconds(60))
+            #expect(bench.outcomes == [.failed(outcome)])
+        }
     }
 
     @Test("nobody asks for a sign of life while a state moves")

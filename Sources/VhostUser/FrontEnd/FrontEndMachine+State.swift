@@ -1,7 +1,8 @@
 // A back-end's state moves (vhost-user specification, "Migrating back-end state"; the order is QEMU's):
 //
 //   SET_DEVICE_STATE_FD with one end of a pipe ─▶ the answer says which descriptor is used ─▶ bytes to their end
-//     ─▶ CHECK_DEVICE_STATE ─▶ 0, or why not
+//     ─▶ CHECK_DEVICE_STATE ─▶ 0, or why not ─▶ of one that was loaded: GET_FEATURES, so that the back-end has come to the
+//     end of its turn. passt closes then, behind its 0, the connections that it could not put up.
 //
 // While bytes move nothing else is sent, not even a question for a sign of life: a back-end may work on its state
 // alone. Before features, memory and rings are told it can be loaded, too.
@@ -28,6 +29,8 @@ struct StateMove {
         case moving
         /// CHECK_DEVICE_STATE waits for its answer.
         case checking
+        /// The state is loaded; what the back-end does behind that is waited for.
+        case settling
     }
 
     let direction: StateTransfer
@@ -94,7 +97,10 @@ extension FrontEndMachine {
     mutating func learnStateCheck(_ value: UInt64) {
         guard let move = stateMove else { return }
         guard value == 0 else { return endMove(.failed(.stateRefused(move.direction, value: value))) }
-        endMove(move.isWhole ? .moved : .failed(.stateCut))
+        guard move.isWhole else { return endMove(.failed(.stateCut)) }
+        guard move.direction == .load else { return endMove(.moved) }
+        stateMove?.phase = .settling
+        steps.insert(.request(PendingRequest(message: .getFeatures, expectation: .answer(.settled))), at: 0)
     }
 
     mutating func endMove(_ outcome: StateOutcome) {

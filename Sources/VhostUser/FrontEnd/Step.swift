@@ -54,6 +54,8 @@ enum Purpose: Equatable {
     case stateDescriptor
     /// Whether all of it was moved.
     case stateCheck
+    /// The answer only tells that a loaded state is where it belongs.
+    case settled
     /// The log is there; back-ends say so with nothing, with a number or with what they were told.
     case logBase
 
