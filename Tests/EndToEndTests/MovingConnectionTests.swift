@@ -57,41 +57,4 @@ struct MovingConnectionTests {
             try here.quit()
         }
     }
-
-    @Test("the session of QEMU's documentation: passt and its helpers started by hand")
-    func byHand() throws {
-        try withGround(as: .mapped) { ground in
-            let path = ground.directory.path
-            let repair = try Peers.built("netemu-repair").require()
-            var started: [Child] = []
-            func side(_ name: String, more: [String] = []) throws -> Session {
-                let socket = "\(path)/passt_\(name).socket"
-                let helper = "\(path)/passt-repair_\(name).socket"
-                started.append(
-                    try ground.namespace.start([
-                        ground.passt, "-f", "--vhost-user", "--socket", socket, "--repair-path", helper,
-                    ]))
-                #expect(eventually { access(helper, F_OK) == 0 })
-                started.append(try ground.namespace.start([repair, helper]))
-                return try ground.session(
-                    words: [
-                        "-chardev", "socket,id=chr0,path=\(socket)", "-netdev", "vhost-user,id=netdev0,chardev=chr0",
-                        "-device", "virtio-net,netdev=netdev0",
-                    ] + more)
-            }
-            let here = try side("src")
-            try here.waitForLease()
-            here.console.write("nc \(gateway) 9007\n")
-            here.console.write("before\n")
-            _ = try here.console.wait(for: "before\nbefore\n", seconds: 20)
-            let there = try side("dst", more: ["-incoming", "tcp:127.0.0.1:4444"])
-            #expect(try here.lines("migrate tcp:127.0.0.1:4444") == [], "\(here.child.transcript)")
-            #expect(try eventually { try there.lines("info status") == ["VM status: running"] })
-            there.console.write("behind\n")
-            _ = try there.console.wait(for: "behind\nbehind\n", seconds: 20)
-            try here.quit()
-            try there.quit()
-            for child in started { child.signal(SIGTERM) }
-        }
-    }
 }

@@ -1,6 +1,7 @@
 // A back-end that somebody else started hands its connections over. Its helper is somebody else's, too, and so is a
 // fresh back-end when the guest goes on here after all: its state is kept, and loaded into the next one that connects.
 
+import Glibc
 import Linux
 import PasstLauncher
 import VhostUser
@@ -18,9 +19,11 @@ struct VhostUserMove {
 }
 
 extension VhostUserNetdev: MovingNetdev {
-    /// How often, and with which pause, a newcomer is asked to load what is kept.
+    /// How often, and with which pause, a back-end is asked to load a state.
     private static let attempts = 20
     private static let attemptPause: UInt64 = 250_000_000
+    /// What passt answers when no helper is connected to it.
+    private static let noHelper = UInt64(EAGAIN)
     private static let advice =
         "Start passt anew at that socket, and a fresh netemu-repair or passt-repair beside it: what the old one gave "
         + "away is kept, and loaded into the next one that connects"
@@ -78,7 +81,21 @@ extension VhostUserNetdev: MovingNetdev {
         let state = move.state
         move.state = NetdevState()
         guard !state.bytes.isEmpty else { return done(ConnectionReport(had: 0, moved: 0)) }
-        peer.loadState(state.bytes) { result in
+        load(state, attempts: Self.attempts, done)
+    }
+
+    /// Its helper may be started a moment too late here, too: the guest waits for it, for it is all that can save its
+    /// connections.
+    private func load(_ state: NetdevState, attempts: Int, _ done: @escaping (ConnectionReport) -> Void) {
+        peer.loadState(state.bytes) { [self] result in
+            if case .failure(.stateRefused(.load, let value)) = result, attempts > 1,
+                Int64(bitPattern: value).magnitude == Self.noHelper
+            {
+                reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.attemptPause) { [self] in
+                    load(state, attempts: attempts - 1, done)
+                }
+                return
+            }
             var report = ConnectionReport(of: state, loaded: result, problem: nil)
             // It may be in another network namespace: nobody here can look.
             if case .success(true) = result { report.moved = nil }
