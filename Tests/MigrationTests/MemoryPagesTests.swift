@@ -60,4 +60,22 @@ struct MemoryPagesTests {
         memory.bytes[7 * Self.pageSize] = 1
         #expect(populated(MemoryPages(memory)).contains(7))
     }
+
+    @Test("whoever writes anything into its log adds pages of this memory, and no others")
+    func scribbledLog() throws {
+        let memory = try SharedMemory(name: "scribbled", size: 100 * Self.pageSize)
+        let pages = MemoryPages(memory)
+        try pages.beginTracking()
+        let log = try DirtyLog(pageCount: 100, isShared: true)
+        pages.tracking?.add(log)
+        memset(log.memory.base, 0xff, log.memory.size)
+        for _ in 0..<2 {
+            var dirty = PageSet(pageCount: pages.pageCount)
+            pages.takeDirty(into: &dirty)
+            #expect(dirty.run(from: 0, limit: .max) == 0..<100 && dirty.count == 100 && pages.isExact)
+            memset(log.memory.base, 0xff, log.memory.size)
+        }
+        // It can neither be made shorter nor longer by whoever has its descriptor.
+        #expect(ftruncate(log.memory.descriptor.raw, 0) != 0 && ftruncate(log.memory.descriptor.raw, 1 << 20) != 0)
+    }
 }
