@@ -38,8 +38,12 @@ extension PasstNetdev: MovingNetdev {
     // MARK: the source
 
     func prepareToSave(elsewhere: Bool, _ done: @escaping () -> Void) {
-        guard canMove, case .connected = state else { return done() }
-        startHelper(stays: elsewhere, done)
+        guard canMove, hasBeenConnected, state != .gone, state != .handedOver else { return done() }
+        // One that is being started again is there in a moment, and the guest runs meanwhile.
+        waitForPasst { [self] _ in
+            guard case .connected = state else { return done() }
+            startHelper(stays: elsewhere, done)
+        }
     }
 
     func saveState(_ done: @escaping (Result<NetdevState, EmulationError>) -> Void) {

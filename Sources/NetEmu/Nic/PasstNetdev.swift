@@ -51,7 +51,7 @@ final class PasstNetdev: Netdev {
     var hasLeft = false
     private lazy var lookAlarm = Alarm(on: reactor) { [weak self] in self?.look() }
     /// The handshake was done once: from now on faults are mended, not fatal.
-    private var hasBeenConnected = false
+    private(set) var hasBeenConnected = false
     /// A start only remembers: the guest's state is awaited. Over a socket there is none to come.
     var isHeldForState = false { didSet { if !canMove { isHeldForState = false } } }
     var move = PasstMove()

@@ -20,17 +20,7 @@ extension MoveRow {
             let sent = try stage.reported(stage.interrupt())
             #expect(try stage.bytes(peer) == sent)
         },
-        MoveRow("while passt is started again", isReset: true) { stage in
-            try stage.type("nc \(gateway) 9007")
-            try stage.converse("before")
-            let passt = try #require(try stage.here.passtPID())
-            kill(passt, SIGKILL)
-            try stage.move(had: 0)
-            stage.here.console.write("\u{3}")
-            let status = try stage.here.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/100000", seconds: 40)
-                .status
-            #expect(status == 0, "\(stage.transcript)")
-        },
+        passtRestart,
         MoveRow("a guest that stands still") { stage in
             try stage.type("nc \(gateway) 9007")
             try stage.converse("before")
@@ -63,4 +53,17 @@ extension MoveRow {
             try stage.interrupt()
         },
     ]
+
+    /// The guest waits where it is until there is one.
+    static let passtRestart = MoveRow("while passt is started again", isReset: true) { stage in
+        try stage.type("nc \(gateway) 9007")
+        try stage.converse("before")
+        let passt = try #require(try stage.here.passtPID())
+        kill(passt, SIGKILL)
+        try stage.move(had: 0)
+        stage.here.console.write("\u{3}")
+        let status = try stage.here.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/100000", seconds: 40)
+            .status
+        #expect(status == 0, "\(stage.transcript)")
+    }
 }

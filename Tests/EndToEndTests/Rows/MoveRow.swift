@@ -37,6 +37,6 @@ struct MoveRow: Sendable, CustomTestStringConvertible {
     /// Those that every run has, a minute of them; all of them, or some by a part of their names (`Extent`).
     static var chosen: [MoveRow] {
         if let part = Extent.part { return all.filter { $0.name.contains(part) } }
-        return Extent.isWhole ? all : [basic, bulkOut, bulkIn, flows(20), guestHalf, chain]
+        return Extent.isWhole ? all : [basic, bulkOut, bulkIn, flows(20), guestHalf, chain, forwardedIn, passtRestart]
     }
 }
