@@ -99,6 +99,23 @@ struct MovingTests {
         #expect(rounds > .milliseconds(2000) && rounds < .milliseconds(2700), "\(rounds.milliseconds) ms")
     }
 
+    @Test("a bandwidth that is set while memory is copied is kept from then on", arguments: [(0, 600), (4_000_000, 1100)] as [(UInt64, Int64)])
+    func otherBandwidth(bandwidth: UInt64, most: Int64) {
+        var script = Script()
+        script.parameters.maxBandwidth = 1_000_000
+        let world = World(script, pages: 600)
+        world.memory.fill(0..<600, seed: 7)
+        world.later(.milliseconds(500)) {
+            var parameters = world.script.parameters
+            parameters.maxBandwidth = bandwidth
+            world.source.change(parameters, now: world.now)
+        }
+        world.run()
+        #expect(world.destinationRuns && world.copy.equals(world.memory))
+        let rounds = world.source.status(now: world.now).phases.rounds.milliseconds
+        #expect(rounds >= 500 && rounds < most, "\(rounds) ms")
+    }
+
     @Test("a bandwidth that is next to nothing moves the guest all the same", arguments: [1, 19, 300, 8000])
     func smallBandwidth(bandwidth: UInt64) {
         var script = Script()

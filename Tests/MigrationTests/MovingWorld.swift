@@ -144,6 +144,9 @@ final class World {
         return !due.isEmpty
     }
 
+    /// `body` is called when so much time has passed.
+    func later(_ time: Interval, _ body: @escaping () -> Void) { answers.append((now + time, body)) }
+
     private func answer(_ step: Step, _ give: @escaping () -> Void) {
         guard let time = script.takes[step] else { return give() }
         answers.append((now + time, give))

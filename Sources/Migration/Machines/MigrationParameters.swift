@@ -1,4 +1,4 @@
-// What may be set before a migration: QEMU's parameters that mean something here.
+// What may be set before a migration, and while it runs: QEMU's parameters that mean something here.
 
 import Bytes
 

@@ -25,10 +25,16 @@ extension MigrationSource {
         sender = PageSender(pages)
         milestones.rounds = now
         (roundBegan, lastProgress) = (now, now)
-        bytesAtRounds = writer.appended
         lastDirty = sender?.remaining ?? 0
-        pace = Pace(rate: parameters.maxBandwidth, now: now)
+        setPace(now)
         enter(.rounds, now)
+    }
+
+    /// What went before at another pace says nothing of what the connection takes.
+    func setPace(_ now: Instant) {
+        pace = Pace(rate: parameters.maxBandwidth, now: now)
+        pacedUntil = nil
+        measuredFrom = (writer.appended, now)
     }
 
     private func fill(_ now: Instant) {
@@ -99,8 +105,9 @@ extension MigrationSource {
     /// Bytes per second that the connection took so far; a guess while there were too few.
     private func rate(_ now: Instant) -> Double {
         let (few, guess) = (UInt64(1 << 18), 100e6)
-        let bytes = writer.written &- min(bytesAtRounds, writer.written)
-        let time = milestones.rounds.map { now.since($0).nanoseconds } ?? 0
+        let from = measuredFrom?.bytes ?? 0
+        let bytes = writer.written &- min(from, writer.written)
+        let time = measuredFrom.map { now.since($0.time).nanoseconds } ?? 0
         return bytes >= few && time > 0 ? Double(bytes) * 1e9 / Double(time) : guess
     }
 

@@ -52,7 +52,7 @@ public final class MigrationSource {
 
     let greeting: MigrationGreeting
     let pages: any PageSource
-    let parameters: MigrationParameters
+    var parameters: MigrationParameters
     let patience: MigrationPatience
     let writer = FrameWriter()
     let reader = FrameReader(expectSource: false)
@@ -77,7 +77,8 @@ public final class MigrationSource {
     var lastDirty = 0
     var dirtyRate: UInt64 = 0
     var roundBegan = Instant(nanoseconds: 0)
-    var bytesAtRounds: UInt64 = 0
+    /// From where on the bandwidth is measured: the first round, or its last change.
+    var measuredFrom: (bytes: UInt64, time: Instant)?
     var bytesAtStop: UInt64?
 
     var sections: [MigrationSection] = []
@@ -131,6 +132,14 @@ public final class MigrationSource {
         writer.append(.greeting, body)
         enter(.greeting, now)
         if isSnapshot { beginRounds(now) }
+    }
+
+    /// How fast, and until when, memory is copied from now on.
+    public func change(_ parameters: MigrationParameters, now: Instant) {
+        let isOtherPace = parameters.maxBandwidth != self.parameters.maxBandwidth
+        self.parameters = parameters
+        guard isOtherPace, phase == .rounds else { return }
+        setPace(now)
     }
 
     /// The order to stop is carried out only now: until now the guest ran, and what it waited for is no downtime.

@@ -9,7 +9,10 @@ import Migration
 final class MigrationControl {
     private let site: MoveSite
     private let life: LifeCycle
-    var settings = MigrationSettings()
+    /// A move that is under way goes on with what is new in it.
+    var settings = MigrationSettings() {
+        didSet { outgoing?.change(settings) }
+    }
     private var outgoing: OutgoingMigration?
     private var incoming: IncomingMigration?
     /// The back-end whose passt is being replaced.

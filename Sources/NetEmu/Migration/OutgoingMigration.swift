@@ -22,7 +22,7 @@ final class OutgoingMigration {
     }
 
     private let site: MoveSite
-    private let settings: MigrationSettings
+    private var settings: MigrationSettings
     private let text: String
     private let moves: BackEndMoves
     private var connector: MigrationConnector?
@@ -102,6 +102,13 @@ final class OutgoingMigration {
         case .save: save()
         case .ended(let outcome): ended(outcome)
         }
+    }
+
+    /// Parameters were set while it is under way.
+    func change(_ settings: MigrationSettings) {
+        guard !isOver, settings != self.settings else { return }
+        self.settings = settings
+        session?.tell { source, now in source.change(settings.parameters, now: now) }
     }
 
     /// Whether there is a helper that may help is known when one has been tried.
