@@ -99,7 +99,9 @@ struct MovingTests {
         #expect(rounds > .milliseconds(2000) && rounds < .milliseconds(2700), "\(rounds.milliseconds) ms")
     }
 
-    @Test("a bandwidth that is set while memory is copied is kept from then on", arguments: [(0, 600), (4_000_000, 1100)] as [(UInt64, Int64)])
+    @Test(
+        "a bandwidth that is set while memory is copied is kept from then on",
+        arguments: [(0, 600), (4_000_000, 1100)] as [(UInt64, Int64)])
     func otherBandwidth(bandwidth: UInt64, most: Int64) {
         var script = Script()
         script.parameters.maxBandwidth = 1_000_000
