@@ -4,7 +4,6 @@
 
 import Glibc
 import Linux
-import Synchronization
 
 /// A relay between two unix sockets, on a thread of its own.
 public final class MoveRelay: Sendable {
@@ -38,7 +37,7 @@ public final class MoveRelay: Sendable {
 
     enum Order { case none, goOn, cut }
 
-    private let state = Mutex((news: News(), order: Order.none))
+    private let state = Guarded((news: News(), order: Order.none))
 
     /// Listens at `path` at once; connects to `target` as soon as somebody has come.
     public init(at path: String, to target: String, holdAt place: Place?) throws {

@@ -1,7 +1,6 @@
 // Threads for tests that wait for programs: many of those wait at once.
 
 import Glibc
-import Synchronization
 
 private final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
@@ -23,12 +22,12 @@ public func onThread(_ body: @escaping @Sendable () -> Void) {
 
 /// What several threads take from and put into.
 private final class WorkTable<Item: Sendable, Output: Sendable>: Sendable {
-    private let state: Mutex<(next: Int, running: Int, outputs: [(Int, Output)])>
+    private let state: Guarded<(next: Int, running: Int, outputs: [(Int, Output)])>
     let items: [Item]
 
     init(_ items: [Item], workers: Int) {
         self.items = items
-        state = Mutex((0, workers, []))
+        state = Guarded((0, workers, []))
     }
 
     func take() -> Int? {
