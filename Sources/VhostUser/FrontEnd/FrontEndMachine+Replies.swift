@@ -48,7 +48,6 @@ extension FrontEndMachine {
         case .memorySlots: requireMemorySlots(value)
         case .status(let bits): add(bits, to: UInt8(truncatingIfNeeded: value))
         case .stateCheck: learnStateCheck(value)
-        case .settled: endMove(.moved)
         case .barrier, .signOfLife, .base, .stateDescriptor, .logBase: break
         }
     }

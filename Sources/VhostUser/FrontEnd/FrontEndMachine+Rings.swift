@@ -83,6 +83,7 @@ extension FrontEndMachine {
             for queue in queues { actions.append(.interrupt(queue: queue.index)) }
             actions.append(.report(.ready))
         case .stateDescriptorKnown: stateMove?.phase = .moving
+        case .stateLoaded: endMove(.moved)
         case .logging: if logState == .on { actions.append(.logged(nil)) }
         case .stopped(let stopped):
             let rings = stopped.map {

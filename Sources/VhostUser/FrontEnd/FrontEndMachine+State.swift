@@ -29,8 +29,6 @@ struct StateMove {
         case moving
         /// CHECK_DEVICE_STATE waits for its answer.
         case checking
-        /// The state is loaded; what the back-end does behind that is waited for.
-        case settling
     }
 
     let direction: StateTransfer
@@ -99,8 +97,8 @@ extension FrontEndMachine {
         guard value == 0 else { return endMove(.failed(.stateRefused(move.direction, value: value))) }
         guard move.isWhole else { return endMove(.failed(.stateCut)) }
         guard move.direction == .load else { return endMove(.moved) }
-        stateMove?.phase = .settling
-        steps.insert(.request(PendingRequest(message: .getFeatures, expectation: .answer(.settled))), at: 0)
+        let barrier = PendingRequest(message: .getFeatures, expectation: .answer(.barrier))
+        steps.insert(contentsOf: [.request(barrier), .milestone(.stateLoaded)], at: 0)
     }
 
     mutating func endMove(_ outcome: StateOutcome) {

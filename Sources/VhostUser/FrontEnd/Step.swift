@@ -15,6 +15,8 @@ enum Milestone {
     case handshakeDone, started
     /// The answer said through which descriptor the back-end's state passes.
     case stateDescriptorKnown
+    /// The back-end has come to the end of the turn in which it loaded its state.
+    case stateLoaded
     /// The back-end marks what it writes, if it has not refused.
     case logging
     /// These rings were running until now; none when there was nothing to stop.
@@ -54,8 +56,6 @@ enum Purpose: Equatable {
     case stateDescriptor
     /// Whether all of it was moved.
     case stateCheck
-    /// The answer only tells that a loaded state is where it belongs.
-    case settled
     /// The log is there; back-ends say so with nothing, with a number or with what they were told.
     case logBase
 
