@@ -13,6 +13,9 @@ import Linux
 enum AsideSocket {
     /// SO_BINDTOIFINDEX (socket(7), Linux 5.1). Takes no privilege for a socket that is bound to none.
     private static let bindToDevice: CInt = 62
+    /// IP_PKTINFO and IP_PKTOPTIONS (ip(7)), and the same of IPv6 (RFC 2292, 4 and 7): what is to be told, and what is told.
+    private static let ofIPv4 = (level: CInt(IPPROTO_IP), wanted: CInt(8), told: CInt(9))
+    private static let ofIPv6 = (level: CInt(IPPROTO_IPV6), wanted: CInt(2), told: CInt(6))
 
     /// False when the connection was opened from here, or the kernel refuses: it is as it was.
     static func stepAside(_ fd: CInt) -> Bool {
@@ -21,16 +24,15 @@ enum AsideSocket {
     }
 
     /// Index of the device through which the first segment came; nil for a connection that was opened from here.
-    /// The kernel tells it as a control message of a stream socket (IP_PKTOPTIONS; RFC 2292, 4).
+    /// The kernel tells it as a control message of a stream socket.
     private static func arrivalDevice(of fd: CInt) -> CInt? {
         guard let local = try? InternetSocketAddress.local(of: fd) else { return nil }
-        let (level, wanted, options) =
-            local.isIPv6 ? (CInt(IPPROTO_IPV6), CInt(2), CInt(6)) : (CInt(IPPROTO_IP), CInt(8), CInt(9))
+        let (level, wanted, told) = local.isIPv6 ? ofIPv6 : ofIPv4
         var one: CInt = 1
         guard setsockopt(fd, level, wanted, &one, socklen_t(MemoryLayout<CInt>.size)) == 0 else { return nil }
         var room = [UInt8](repeating: 0, count: 256)
         var size = socklen_t(room.count)
-        guard getsockopt(fd, level, options, &room, &size) == 0 else { return nil }
+        guard getsockopt(fd, level, told, &room, &size) == 0 else { return nil }
         return deviceIndex(in: room.prefix(Int(size)), level: level, type: wanted)
     }
 

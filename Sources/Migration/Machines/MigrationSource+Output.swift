@@ -105,9 +105,9 @@ extension MigrationSource {
     /// Bytes per second that the connection took so far; a guess while there were too few.
     private func rate(_ now: Instant) -> Double {
         let (few, guess) = (UInt64(1 << 18), 100e6)
-        let from = measuredFrom?.bytes ?? 0
-        let bytes = writer.written &- min(from, writer.written)
-        let time = measuredFrom.map { now.since($0.time).nanoseconds } ?? 0
+        guard let measuredFrom else { return guess }
+        let bytes = writer.written &- min(measuredFrom.bytes, writer.written)
+        let time = now.since(measuredFrom.time).nanoseconds
         return bytes >= few && time > 0 ? Double(bytes) * 1e9 / Double(time) : guess
     }
 

@@ -91,10 +91,7 @@ extension VhostUserNetdev: MovingNetdev {
             if case .failure(.stateRefused(.load, let value)) = result, attempts > 1,
                 Int64(bitPattern: value).magnitude == Self.noHelper
             {
-                reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.attemptPause) { [self] in
-                    load(state, attempts: attempts - 1, done)
-                }
-                return
+                return inAMoment { [self] in load(state, attempts: attempts - 1, done) }
             }
             var report = ConnectionReport(of: state, loaded: result, problem: nil)
             // It may be in another network namespace: nobody here can look.
@@ -117,11 +114,15 @@ extension VhostUserNetdev: MovingNetdev {
             // Of one that has gone nothing is to be said: the next one is asked anew.
             guard let self, peer.isConnected, move.arrivals == arrival else { return }
             guard case .failure = result, attempts > 1 else { return keptIsLoaded(result, goOn) }
-            reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.attemptPause) { [weak self] in
+            inAMoment { [weak self] in
                 guard let self, peer.isConnected, move.arrivals == arrival else { return }
                 loadKept(attempts: attempts - 1, of: arrival, goOn)
             }
         }
+    }
+
+    private func inAMoment(_ body: @escaping () -> Void) {
+        reactor.schedule(atNanoseconds: reactor.nowNanoseconds &+ Self.attemptPause, body)
     }
 
     private func keptIsLoaded(_ result: Result<Bool, VhostUserError>, _ goOn: () -> Void) {
