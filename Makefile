@@ -79,7 +79,7 @@ test-migration: setup ## every fault while a guest moves, and every way in which
 	@scripts/peers --if-needed
 	@NETEMU_MIGRATION=whole swift test \
 	  --filter 'MoveFaultTests|StrangeEndTests|SnapshotFaultTests|CutTests|MoveTests|MigrationTests|MoveRowTests' \
-	  --filter 'MovingConnectionTests|MovingElsewhereTests' \
+	  --filter 'MovingConnectionTests|MovingByHandTests|MovingElsewhereTests' \
 	  --filter 'MovingPasstTests|MarkedPasstTests|PasstUpgradeTests'
 
 setup:

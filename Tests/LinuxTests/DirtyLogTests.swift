@@ -1,4 +1,4 @@
-import Glibc
+import TestSupport
 import Testing
 
 @testable import Linux
@@ -45,48 +45,20 @@ struct DirtyLogTests {
     @Test("marks of several threads and a taker lose nothing")
     func threads() throws {
         let log = try DirtyLog(pageCount: 4096, isShared: true)
-        nonisolated(unsafe) var running = 4
-        let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-        pthread_mutex_init(lock, nil)
-        defer { lock.deallocate() }
+        let running = Guarded(4)
         for thread in 0..<4 {
-            let marker = Marker {
+            onThread {
                 for page in stride(from: thread, to: 4096, by: 4) { log.marks.mark(UInt64(page) * 4096, count: 1) }
-                pthread_mutex_lock(lock)
-                running -= 1
-                pthread_mutex_unlock(lock)
+                running.withLock { $0 -= 1 }
             }
-            marker.start()
         }
         var taken: Set<Int> = []
         var isOver = false
         while !isOver {
-            pthread_mutex_lock(lock)
-            isOver = running == 0
-            pthread_mutex_unlock(lock)
+            isOver = running.withLock { $0 == 0 }
             taken.formUnion(pages(log.take))
         }
         #expect(taken.count == 4096)
-    }
-
-    /// A thread that does one thing.
-    private final class Marker: @unchecked Sendable {
-        private let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
-
-        func start() {
-            var thread = pthread_t()
-            let context = Unmanaged.passRetained(self).toOpaque()
-            let isStarted =
-                pthread_create(
-                    &thread, nil,
-                    { context in
-                        if let context { Unmanaged<Marker>.fromOpaque(context).takeRetainedValue().body() }
-                        return nil
-                    }, context) == 0
-            #expect(isStarted)
-            pthread_detach(thread)
-        }
     }
 
     @Test("all logs are taken together; who writes without a mark is remembered with the first reason")

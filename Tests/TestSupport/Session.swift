@@ -33,6 +33,12 @@ public final class Session {
         Array(try monitor(command, seconds: seconds).split(whereSeparator: \.isNewline).dropFirst())
     }
 
+    /// A line of the guest that somebody echoes.
+    public func converse(_ word: String) throws {
+        console.write("\(word)\n")
+        _ = try console.wait(for: "\(word)\n\(word)\n", seconds: 30)
+    }
+
     /// Ends netemu in the monitor.
     /// - Throws: when it does not end well.
     public func quit() throws {

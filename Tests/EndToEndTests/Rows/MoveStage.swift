@@ -109,10 +109,7 @@ final class MoveStage {
     }
 
     /// A line that somebody echoes.
-    func converse(_ word: String) throws {
-        here.console.write("\(word)\n")
-        _ = try here.console.wait(for: "\(word)\n\(word)\n", seconds: 30)
-    }
+    func converse(_ word: String) throws { try here.converse(word) }
 
     /// What the tool printed, once it has ended with this status. Its line has to end with ``ends``.
     @discardableResult
