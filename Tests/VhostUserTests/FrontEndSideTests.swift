@@ -5,6 +5,7 @@ import Bytes
 import CLinux
 import Glibc
 import Linux
+import TestSupport
 import Testing
 import Virtio
 
@@ -22,48 +23,52 @@ import Virtio
         #expect(bench.frontEnd.state == .running)
     }
 
-    @Test("a back-end that makes the shared eventfds wait and fills them holds nobody up", .timeLimit(.minutes(1)))
+    @Test("a back-end that makes the shared eventfds wait and fills them holds nobody up")
     func blockingEvents() throws {
-        let bench = try WireBench(isPolling: false)
-        try bench.boot(.passt)
-        let rings = try required(bench.backEnd?.rings, "rings")
-        for index in 0..<2 {
-            for event in [rings[index]?.kick, rings[index]?.call, rings[index]?.error].compactMap({ $0 }) {
-                // One description for both sides: these are its flags for the front-end, too.
-                #expect(fcntl(event.raw, F_SETFL, 0) == 0)
-                var almostFull = UInt64.max - 1
-                while poll(event.raw) { _ = read(event.raw, &almostFull, 8) }
-                almostFull = .max - 1
-                #expect(write(event.raw, &almostFull, 8) == 8)
+        try mustReturn {
+            let bench = try WireBench(isPolling: false)
+            try bench.boot(.passt)
+            let rings = try required(bench.backEnd?.rings, "rings")
+            for index in 0..<2 {
+                for event in [rings[index]?.kick, rings[index]?.call, rings[index]?.error].compactMap({ $0 }) {
+                    // One description for both sides: these are its flags for the front-end, too.
+                    #expect(fcntl(event.raw, F_SETFL, 0) == 0)
+                    var almostFull = UInt64.max - 1
+                    while poll(event.raw) { _ = read(event.raw, &almostFull, 8) }
+                    almostFull = .max - 1
+                    #expect(write(event.raw, &almostFull, 8) == 8)
+                }
             }
+            for _ in 0..<200 {
+                bench.device.notify(queue: 0)
+                bench.device.notify(queue: 1)
+                try bench.reactor.turn(maxWaitNanoseconds: 0)
+            }
+            #expect(bench.frontEnd.state == .running && bench.disconnections.isEmpty)
+            bench.kill()
+            try bench.run("the end") { !bench.disconnections.isEmpty }
         }
-        for _ in 0..<200 {
-            bench.device.notify(queue: 0)
-            bench.device.notify(queue: 1)
-            try bench.reactor.turn(maxWaitNanoseconds: 0)
-        }
-        #expect(bench.frontEnd.state == .running && bench.disconnections.isEmpty)
-        bench.kill()
-        try bench.run("the end") { !bench.disconnections.isEmpty }
     }
 
-    @Test("a call that the back-end takes back at once is a call, and holds nobody up", .timeLimit(.minutes(1)))
+    @Test("a call that the back-end takes back at once is a call, and holds nobody up")
     func stolenCall() throws {
-        let bench = try WireBench(isPolling: false)
-        try bench.boot(.passt)
-        let call = try required(bench.backEnd?.rings[0]?.call, "call")
-        #expect(fcntl(call.raw, F_SETFL, 0) == 0)
-        for _ in 0..<10 { try bench.turn() }
-        let before = bench.device.signals(queue: 0).calls
-        var word: UInt64 = 1
-        #expect(write(call.raw, &word, 8) == 8)
-        try bench.reactor.turn(maxWaitNanoseconds: 0)
-        #expect(bench.device.signals(queue: 0).calls == before + 1)
-        try bench.reactor.turn(maxWaitNanoseconds: 0)
-        #expect(bench.device.signals(queue: 0).calls == before + 1, "told once, although nobody read it")
-        #expect(write(call.raw, &word, 8) == 8)
-        while poll(call.raw) { _ = read(call.raw, &word, 8) }
-        try bench.reactor.turn(maxWaitNanoseconds: 0)
+        try mustReturn {
+            let bench = try WireBench(isPolling: false)
+            try bench.boot(.passt)
+            let call = try required(bench.backEnd?.rings[0]?.call, "call")
+            #expect(fcntl(call.raw, F_SETFL, 0) == 0)
+            for _ in 0..<10 { try bench.turn() }
+            let before = bench.device.signals(queue: 0).calls
+            var word: UInt64 = 1
+            #expect(write(call.raw, &word, 8) == 8)
+            try bench.reactor.turn(maxWaitNanoseconds: 0)
+            #expect(bench.device.signals(queue: 0).calls == before + 1)
+            try bench.reactor.turn(maxWaitNanoseconds: 0)
+            #expect(bench.device.signals(queue: 0).calls == before + 1, "told once, although nobody read it")
+            #expect(write(call.raw, &word, 8) == 8)
+            while poll(call.raw) { _ = read(call.raw, &word, 8) }
+            try bench.reactor.turn(maxWaitNanoseconds: 0)
+        }
     }
 
     @Test("what a back-end did to its eventfds is gone with it: the next one gets others")
