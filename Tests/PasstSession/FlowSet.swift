@@ -77,8 +77,13 @@ public final class FlowSet {
     }
 
     /// Talks until every flow that still can has received `share` of its bytes, or nothing moves for `patience` seconds.
-    /// - Parameter isIdleAfterwards: send no more than that share, so that nothing is under way in the end.
-    public func talk(until share: Double, isIdleAfterwards: Bool = false, patience: Double = 15) throws {
+    /// - Parameters:
+    ///   - isIdleAfterwards: send no more than that share, so that nothing is under way in the end.
+    ///   - isOver: there is nobody to talk to any more; asked in each turn.
+    public func talk(
+        until share: Double, isIdleAfterwards: Bool = false, patience: Double = 15,
+        orUntil isOver: () -> Bool = { false }
+    ) throws {
         let goal = Int(Double(bytesEach) * share)
         sendLimit = isIdleAfterwards ? goal : bytesEach
         var quiet = node.reactor.nowNanoseconds
@@ -86,7 +91,7 @@ public final class FlowSet {
             let moved = pump()
             let now = node.reactor.nowNanoseconds
             if moved > 0 { quiet = now }
-            guard Double(now - quiet) / 1e9 < patience else { return }
+            guard Double(now - quiet) / 1e9 < patience, !isOver() else { return }
             try node.reactor.turn(maxWaitNanoseconds: 20_000_000)
         }
     }
