@@ -26,10 +26,10 @@ func tcpSocket(_ family: CInt) throws -> SharedDescriptor {
     return SharedDescriptor(FileDescriptor(owning: fd))
 }
 
-/// Waits up to five seconds for `events`.
+/// Waits up to twenty seconds for `events`.
 func ready(_ fd: CInt, _ events: Int32) -> Bool {
     var wait = pollfd(fd: fd, events: Int16(events), revents: 0)
-    return poll(&wait, 1, 5000) == 1
+    return poll(&wait, 1, 20_000) == 1
 }
 
 /// Listens at an address of the namespace that was entered last, also beside connections of that port.
@@ -79,7 +79,7 @@ func connectPair(
 /// A recognisable stream: byte `index` of it.
 func pattern(_ range: Range<Int>) -> [UInt8] { range.map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
 
-/// Writes all of `bytes` within five seconds of progress.
+/// Writes all of `bytes` within twenty seconds of progress.
 func writeAll(_ fd: CInt, _ bytes: [UInt8]) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -123,9 +123,9 @@ func readEnd(_ fd: CInt) throws {
     try require(n == 0, n > 0 ? "a byte too many" : "recv: errno \(errno) instead of the end")
 }
 
-/// Repeats `condition` for up to five seconds.
+/// Repeats `condition` for up to twenty seconds.
 func eventually(_ text: String, _ condition: () throws -> Bool) throws {
-    for _ in 0..<500 {
+    for _ in 0..<2000 {
         if try condition() { return }
         usleep(10_000)
     }

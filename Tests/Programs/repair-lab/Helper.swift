@@ -40,9 +40,9 @@ final class Helper {
         return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_signo == 0
     }
 
-    /// The exit status, or 128 and the signal, within ten seconds.
+    /// The exit status, or 128 and the signal, within a minute.
     func wait() throws -> Int {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             var status: CInt = 0
             if waitpid(pid, &status, WNOHANG) == pid {
                 return status & 0x7f == 0 ? Int(status >> 8) : 128 + Int(status & 0x7f)
@@ -68,7 +68,7 @@ final class Server {
     let server: RepairServer
     let path: String
 
-    init(_ path: String, patience: Interval = .seconds(3)) throws {
+    init(_ path: String, patience: Interval = .seconds(20)) throws {
         self.path = path
         reactor = try Reactor()
         server = try RepairServer(path: path, reactor: reactor, patience: patience)
@@ -84,7 +84,7 @@ final class Server {
     func request(_ command: RepairCommand, _ sockets: [CInt]) throws -> RepairServerMachine.Outcome {
         var outcome: RepairServerMachine.Outcome?
         try require(server.request(command, sockets) { outcome = $0 }, "a request is under way")
-        for _ in 0..<10_000 where outcome == nil { try reactor.turn(maxWaitNanoseconds: 1_000_000) }
+        for _ in 0..<60_000 where outcome == nil { try reactor.turn(maxWaitNanoseconds: 1_000_000) }
         guard let outcome else { throw LabFailure("the request does not end") }
         return outcome
     }
