@@ -19,7 +19,7 @@ struct CardPropertyTests {
             ])
             try session.waitForLease()
             #expect(try session.run("ping -c 1 -W 2 \(gateway)").status == 0)
-            let got = try session.run("curl -sf --sha256 -o /dev/null http://\(gateway):8080/bytes/3000000")
+            let got = try session.run("curl -sSf --sha256 -o /dev/null http://\(gateway):8080/bytes/3000000")
             #expect(got.status == 0, "\(got.output)")
         }
     }

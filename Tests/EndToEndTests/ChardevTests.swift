@@ -24,7 +24,7 @@ struct ChardevTests {
 
     private static func end(_ child: Child) throws {
         child.signal(15)
-        #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+        #expect(try child.wait() == .exited(0), "\(child.transcript)")
     }
 
     @Test("info chardev says what QEMU says of each device")
@@ -135,7 +135,7 @@ struct ChardevTests {
         usleep(100_000)
         #expect(child.status == nil)
         child.signal(15)
-        #expect(try child.wait(seconds: 10) == .exited(0))
+        #expect(try child.wait() == .exited(0))
         #expect(
             child.output.replacing("\r\n", with: "\n") == """
                 netemu 0.1.0 monitor - type 'help' for more information

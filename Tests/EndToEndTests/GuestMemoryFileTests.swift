@@ -38,7 +38,7 @@ struct GuestMemoryFileTests {
             try session.waitForLease()
             let count = 20_000_000
             let done = try session.run(
-                "curl -sf --sha256 -o /dev/null http://\(gateway):8080/bytes/\(count)", seconds: 60)
+                "curl -sSf --sha256 -o /dev/null http://\(gateway):8080/bytes/\(count)", seconds: 60)
             #expect(done.status == 0, "\(done.output)")
             #expect(try session.run("curl -s http://\(gateway):8080/").status == 0)
             #expect(bytes(of: path).count == Self.size)
@@ -46,7 +46,7 @@ struct GuestMemoryFileTests {
             #expect(try isFound("Content-Type: text/plain", in: path, ground))
             // Somebody else's netemu does not get it.
             let second = try ground.start(["-nic", "none"] + Self.words(path))
-            #expect(try second.wait(seconds: 10) == .exited(1))
+            #expect(try second.wait() == .exited(1))
             #expect(
                 second.errors.hasPrefix("netemu: \(path) is guest memory already\n"), "\(second.errors)")
             #expect(try session.run("ping -c 1 \(gateway)").status == 0)
@@ -71,7 +71,7 @@ struct GuestMemoryFileTests {
                 let session = try ground.session(
                     more: ["-object", object + ",id=m,size=32M,share=on", "-numa", "node,memdev=m", "-m", "32"])
                 try session.waitForLease()
-                let done = try session.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000000")
+                let done = try session.run("curl -sSf -o /dev/null http://\(gateway):8080/bytes/1000000")
                 #expect(done.status == 0, "\(object): \(done.output)")
                 if object.contains("long") { #expect(try isFound("GET /bytes", in: path + "/long", ground)) }
                 session.child.write("quit\n")
@@ -94,7 +94,7 @@ struct GuestMemoryFileTests {
                 ])
             try session.waitForLease()
             let done = try session.run(
-                "curl -sf --sha256 -o /dev/null http://\(gateway):8080/bytes/20000000", seconds: 60)
+                "curl -sSf --sha256 -o /dev/null http://\(gateway):8080/bytes/20000000", seconds: 60)
             #expect(done.status == 0, "\(done.output)")
             #expect(try session.monitor("info memory_size_summary").contains("base memory: 67108864\n"))
         }
@@ -106,7 +106,7 @@ struct GuestMemoryFileTests {
             let object = ["-object", "memory-backend-ram,id=m,size=32M", "-machine", "memory-backend=m"]
             let session = try ground.session(words: ["-nic", "passt,path={passt}"] + object)
             try session.waitForLease()
-            let done = try session.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000000")
+            let done = try session.run("curl -sSf -o /dev/null http://\(gateway):8080/bytes/1000000")
             #expect(done.status == 0, "\(done.output)")
             #expect(try !session.monitor("netdev_add passt,id=v,vhost-user=on,path=\(ground.passt)").contains("Error"))
             let answer = try session.monitor("device_add virtio-net-pci,netdev=v,id=d", seconds: 20)

@@ -21,12 +21,12 @@ struct HarmlessFilesTests {
             let fifo = ground.directory.path + "/fifo"
             #expect(mkfifo(fifo, 0o600) == 0)
             let log = try ground.start(["-nic", "none", "-D", fifo])
-            #expect(try log.wait(seconds: 10) == .exited(1))
+            #expect(try log.wait() == .exited(1))
             #expect(log.errors == "netemu: Error opening logfile \(fifo): No such device or address\n")
             let capture = try ground.start([
                 "-netdev", "hubport,id=n0,hubid=0", "-object", "filter-dump,id=f0,netdev=n0,file=\(fifo)",
             ])
-            #expect(try capture.wait(seconds: 10) == .exited(1))
+            #expect(try capture.wait() == .exited(1))
             #expect(capture.errors.contains("Could not open '\(fifo)': No such device or address"))
         }
     }
@@ -46,7 +46,7 @@ struct HarmlessFilesTests {
             while write(writer, block, block.count) > 0 {}
             close(writer)
             child.signal(SIGTERM)
-            #expect(try child.wait(seconds: 10) == .exited(0))
+            #expect(try child.wait() == .exited(0))
         }
     }
 
@@ -56,13 +56,13 @@ struct HarmlessFilesTests {
             // What is said goes through a pipe: a file could not take it.
             let pid = try start(
                 ground, "{ (ulimit -f 0; exec \"$0\" -nic none -pidfile pid); echo status $?; } 2>&1 | cat")
-            #expect(try pid.wait(seconds: 10) == .exited(0))
+            #expect(try pid.wait() == .exited(0))
             #expect(pid.output.contains("Failed to write pid file: File too large"), "\(pid.transcript)")
             #expect(pid.output.hasSuffix("status 1\n"))
             #expect(!ground.directory.entries.contains("pid"))
 
             let memory = try start(ground, "ulimit -f 1000; exec \"$0\" -nic none")
-            #expect(try memory.wait(seconds: 10) == .exited(1))
+            #expect(try memory.wait() == .exited(1))
             #expect(memory.errors.contains("File too large"), "\(memory.transcript)")
         }
     }
@@ -93,7 +93,7 @@ struct HarmlessFilesTests {
                 exec unshare -m sh -c 'mkdir full && mount -t tmpfs -o size=4k none full && head -c 4096 /dev/zero >full/x &&
                 { "$0" -nic none -monitor none -pidfile full/pid; echo "status $?"; ls full; }' "$0"
                 """)
-            _ = try child.wait(seconds: 10)
+            _ = try child.wait()
             #expect(child.errors.contains("Failed to write pid file: No space left on device"), "\(child.transcript)")
             #expect(child.output == "status 1\nx\n", "\(child.transcript)")
         }
@@ -112,7 +112,7 @@ struct HarmlessFilesTests {
                 #expect(eventually { textOfFile(file)?.isEmpty == false })
                 #expect(eventually { textOfFile("/proc/\(child.pid)/status")?.contains("Uid:\t65534") == true })
                 child.signal(signal)
-                _ = try child.wait(seconds: 10)
+                _ = try child.wait()
                 #expect(eventually { !ground.directory.entries.contains("pid") }, "\(signal)")
             }
             #expect(ground.namespace.isEmpty(within: 5) || ground.namespace.processes.count == 1)

@@ -93,7 +93,7 @@ struct HotPlugTests {
             #expect(try session.answer("info chardev").count == 5)
             let telnet = try ground.namespace.start(
                 ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/4555; printf 'info name\\r\\n' >&3; timeout 2 cat <&3"])
-            try telnet.wait(for: "(netemu) ", seconds: 5)
+            try telnet.wait(for: "(netemu) ")
             #expect(telnet.output.contains("netemu 0.1.0 monitor"))
         }
     }

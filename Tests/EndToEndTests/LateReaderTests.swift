@@ -27,7 +27,7 @@ struct LateReaderTests {
             let next = try UnixClient(path: path)
             #expect(try next.ask("info version", until: "0.1.0\n(netemu) ").contains("0.1.0"))
             child.signal(15)
-            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+            #expect(try child.wait() == .exited(0), "\(child.transcript)")
         }
     }
 
@@ -46,7 +46,7 @@ struct LateReaderTests {
             let text = try client.ask("echo the end=1", until: "\nthe end=1\n", seconds: 60)
             #expect(text.contains("\nnumber=0\n"))
             child.signal(15)
-            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+            #expect(try child.wait() == .exited(0), "\(child.transcript)")
         }
     }
 
@@ -69,7 +69,7 @@ struct LateReaderTests {
             let third = try UnixClient(path: path)
             #expect(try third.ask("\u{03}", until: "node:~# ").contains("^C"))
             child.signal(15)
-            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+            #expect(try child.wait() == .exited(0), "\(child.transcript)")
         }
     }
 
@@ -87,7 +87,7 @@ struct LateReaderTests {
             let next = try UnixClient(path: path)
             #expect(try next.ask("info version", until: "0.1.0\n(netemu) ").contains("0.1.0"))
             child.signal(15)
-            #expect(try child.wait(seconds: 10) == .exited(0), "\(child.transcript)")
+            #expect(try child.wait() == .exited(0), "\(child.transcript)")
         }
     }
 }

@@ -34,10 +34,8 @@ struct LeftoverTests {
 
     private func expectNothing(_ ground: Ground, passt: pid_t?) throws {
         ground.peer.end()
-        #expect(ground.namespace.isEmpty(within: 3), "\(ground.namespace.processes)")
-        for _ in 0..<200 where passt.map({ kill($0, 0) == 0 }) == true { usleep(10_000) }
-        if let passt { #expect(kill(passt, 0) != 0) }
-        for _ in 0..<100 where !ground.leftovers.isEmpty { usleep(10_000) }
-        #expect(ground.leftovers == [])
+        #expect(ground.namespace.isEmpty(within: 20), "\(ground.namespace.processes)")
+        if let passt { #expect(eventually { kill(passt, 0) != 0 }) }
+        #expect(eventually { ground.leftovers == [] }, "\(ground.leftovers)")
     }
 }

@@ -161,7 +161,7 @@ struct MonitorTranscriptTests {
                 #expect(network.contains("\n\(card)\n"), "\(network)")
             }
             child.signal(15)
-            #expect(try child.wait(seconds: 5) == .exited(0), "\(child.transcript)")
+            #expect(try child.wait() == .exited(0), "\(child.transcript)")
         }
     }
 }

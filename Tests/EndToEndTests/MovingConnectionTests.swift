@@ -34,7 +34,7 @@ struct MovingConnectionTests {
             let there = try node(ground, more: ["-repair", "off", "-incoming", "unix:\(path)"])
             try move(here, to: there, at: path, report: "n: 0 had, 0 moved, 0 lost")
             #expect(here.child.transcript.contains("no repair helper (-repair off)"), "\(here.child.transcript)")
-            let status = try there.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/1000", seconds: 30).status
+            let status = try there.run("curl -sSf -o /dev/null http://\(gateway):8080/bytes/1000", seconds: 30).status
             #expect(status == 0, "\(there.child.transcript)")
             try there.quit()
         }

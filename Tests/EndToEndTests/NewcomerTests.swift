@@ -110,7 +110,7 @@ struct NewcomerTests {
                 _ = try other.ask("object_del m", until: "object_del m\n(netemu) ")
             }
             client.write("quit\n")
-            #expect(try netemu.wait(seconds: 10) == .exited(0), "\(netemu.transcript)")
+            #expect(try netemu.wait() == .exited(0), "\(netemu.transcript)")
         }
     }
 
@@ -132,7 +132,7 @@ struct NewcomerTests {
             let next = try UnixClient(path: path)
             _ = try next.ask("info status", until: "VM status: running")
             next.write("quit\n")
-            #expect(try netemu.wait(seconds: 10) == .exited(0), "\(netemu.transcript)")
+            #expect(try netemu.wait() == .exited(0), "\(netemu.transcript)")
         }
     }
 }

@@ -20,7 +20,7 @@ struct ProcessTests {
             let parent = try ground.start(words)
             // The daemon is nobody's child: it ends here whatever fails.
             defer { if let left = pid_t(text(path + "/pid").dropLast()) { kill(left, SIGKILL) } }
-            #expect(try parent.wait(seconds: 10) == .exited(0), "\(parent.transcript)")
+            #expect(try parent.wait() == .exited(0), "\(parent.transcript)")
             let pid = try #require(pid_t(text(path + "/pid").dropLast()))
             #expect(kill(pid, 0) == 0)
             let status = text("/proc/\(pid)/status")
@@ -44,10 +44,10 @@ struct ProcessTests {
     func failingDaemon() throws {
         try withGround(as: .mapped) { ground in
             let parent = try ground.start(["-nic", "passt,path=/bin/false", "-daemonize"])
-            #expect(try parent.wait(seconds: 10) == .exited(1))
+            #expect(try parent.wait() == .exited(1))
             #expect(parent.errors.contains("netemu: -nic passt,path=/bin/false: Passt exited with code 1"))
             let second = try ground.start(["-nic", "none", "-daemonize", "-monitor", "stdio"])
-            #expect(try second.wait(seconds: 10) == .exited(1))
+            #expect(try second.wait() == .exited(1))
             #expect(second.errors == "netemu: -monitor stdio: cannot use stdio with -daemonize\n")
         }
     }
@@ -84,7 +84,7 @@ struct ProcessTests {
             #expect(eventually { !text(path + "/pid").isEmpty && ground.directory.entries.contains("m") })
             let pid = try #require(pid_t(text(path + "/pid").dropLast()))
             kill(pid, SIGKILL)
-            #expect(try parent.wait(seconds: 10) == .exited(1))
+            #expect(try parent.wait() == .exited(1))
             #expect(
                 parent.errors.hasSuffix("netemu: signal 9 ended the daemon before it was ready\n"), "\(parent.errors)")
             #expect(eventually { ground.leftovers == [] })
@@ -102,7 +102,7 @@ struct ProcessTests {
                     child.signal(harmless)
                 }
                 child.signal(number)
-                #expect(try child.wait(seconds: 10) == .exited(0), "signal \(number)")
+                #expect(try child.wait() == .exited(0), "signal \(number)")
                 #expect(child.errors.contains("netemu: terminating on signal \(number) from pid \(getpid())\n"))
                 #expect(!ground.directory.entries.contains("pid"), "signal \(number)")
             }
@@ -126,7 +126,7 @@ struct ProcessTests {
             #expect(child.errors.contains(warning), "\(child.transcript)")
             #expect(truncate(log, 0) == 0)
             child.signal(SIGTERM)
-            #expect(try child.wait(seconds: 10) == .exited(0))
+            #expect(try child.wait() == .exited(0))
             let said = text(log)
             #expect(said.contains("netemu: a message could not be written here (\(why))\n"), "\(said)")
             #expect(said.contains("terminating on signal 15") && !child.errors.contains("terminating on signal"))
@@ -140,10 +140,10 @@ struct ProcessTests {
             let first = try ground.start(["-nic", "none", "-monitor", "none", "-pidfile", file])
             #expect(eventually { !text(file).isEmpty })
             let second = try ground.start(["-nic", "none", "-monitor", "none", "-pidfile", file])
-            #expect(try second.wait(seconds: 5) == .exited(1))
+            #expect(try second.wait() == .exited(1))
             #expect(second.errors.contains("cannot create PID file: Cannot lock pid file: "))
             first.signal(SIGTERM)
-            #expect(try first.wait(seconds: 5) == .exited(0))
+            #expect(try first.wait() == .exited(0))
             #expect(text(file) == "")
         }
     }
@@ -156,7 +156,7 @@ struct ProcessTests {
                 ["-nic", "passt,path={passt}", "-runas", "65534:65534", "-guest", "node,run=\(script)"])
             #expect(try child.wait(seconds: 20) == .exited(0), "\(child.transcript)")
             let unknown = try ground.start(["-nic", "none", "-runas", "nosuch"])
-            #expect(try unknown.wait(seconds: 5) == .exited(1))
+            #expect(try unknown.wait() == .exited(1))
             #expect(unknown.errors == "netemu: -runas nosuch: User \"nosuch\" doesn't exist (and is not <uid>:<gid>)\n")
         }
     }

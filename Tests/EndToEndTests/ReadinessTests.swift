@@ -38,7 +38,7 @@ struct ReadinessTests {
                 #expect(try next(manager.raw, seconds: 20) == ["READY=1", "MAINPID=\(child.pid)"])
                 child.signal(SIGTERM)
                 #expect(try next(manager.raw, seconds: 20) == ["STOPPING=1"])
-                #expect(try child.wait(seconds: 10) == .exited(0))
+                #expect(try child.wait() == .exited(0))
                 #expect(unlink(ground.directory.path + "/go") == 0)
             }
         }
@@ -53,7 +53,7 @@ struct ReadinessTests {
             let parent = try Child(
                 [program, "-nic", "none", "-monitor", "none", "-daemonize", "-pidfile", directory.path + "/pid"],
                 environment: ["NOTIFY_SOCKET": "@" + name])
-            #expect(try parent.wait(seconds: 10) == .exited(0), "\(parent.transcript)")
+            #expect(try parent.wait() == .exited(0), "\(parent.transcript)")
             let pid = try #require(textOfFile(directory.path + "/pid").flatMap { pid_t($0.dropLast()) })
             defer { kill(pid, SIGKILL) }
             #expect(try next(manager.raw, seconds: 20) == ["READY=1", "MAINPID=\(pid)"])
@@ -69,7 +69,7 @@ struct ReadinessTests {
             for address in ["/nowhere/notify", "@nobody-listens-here", "vsock:2:1"] {
                 let child = try ground.start(
                     ["-nic", "none", "-guest", "node,run=ip link"], environment: ["NOTIFY_SOCKET": address])
-                #expect(try child.wait(seconds: 10) == .exited(0))
+                #expect(try child.wait() == .exited(0))
                 #expect(child.errors.contains("netemu: warning: cannot tell the service manager READY=1: "))
             }
         }

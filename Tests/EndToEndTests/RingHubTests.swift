@@ -25,7 +25,7 @@ struct RingHubTests {
     }
 
     private func checkTransfer(_ session: Session, _ count: Int = 20_000_000) throws {
-        let done = try session.run("curl -sf --sha256 -o /dev/null http://\(gateway):8080/bytes/\(count)", seconds: 60)
+        let done = try session.run("curl -sSf --sha256 -o /dev/null http://\(gateway):8080/bytes/\(count)", seconds: 60)
         #expect(done.status == 0, "\(done.output)")
     }
 

@@ -15,7 +15,7 @@ public final class Session {
     }
 
     /// What the monitor answers to a command.
-    public func monitor(_ command: String, seconds: Double = 5) throws -> String {
+    public func monitor(_ command: String, seconds: Double = 20) throws -> String {
         let before = child.output.utf8.count
         child.write(command + "\n")
         for _ in 0..<Int(seconds * 500) {
@@ -70,7 +70,7 @@ public final class Session {
     }
 
     /// Waits until an address of this network is on the node's card.
-    public func waitForLease(seconds: Double = 5) throws {
+    public func waitForLease(seconds: Double = 20) throws {
         let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
         while ne_monotonic_ns() < deadline {
             if try run("ip addr").output.contains(" \(NamespaceAddress.host4)/24") { return }

@@ -10,7 +10,7 @@ public final class UnixClient {
     private var collected: [UInt8] = []
 
     /// Connects as soon as someone listens at `path` (at most 107 bytes), within `seconds`.
-    public init(path: String, seconds: Double = 10) throws {
+    public init(path: String, seconds: Double = 20) throws {
         let fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         descriptor = FileDescriptor(owning: try check(fd, "socket"))
         var address = sockaddr_un()
@@ -32,7 +32,7 @@ public final class UnixClient {
     }
 
     /// Connects to a TCP port of 127.0.0.1 as soon as someone listens there, within `seconds`.
-    public init(port: UInt16, seconds: Double = 10) throws {
+    public init(port: UInt16, seconds: Double = 20) throws {
         let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
         let address = InternetSocketAddress("127.0.0.1", port: port)
         while true {
@@ -71,7 +71,7 @@ public final class UnixClient {
     }
 
     /// Sends a line and returns what comes until `end` stands behind it.
-    public func ask(_ line: String, until end: String, seconds: Double = 10) throws -> String {
+    public func ask(_ line: String, until end: String, seconds: Double = 20) throws -> String {
         let start = collected.count
         write(line + "\n")
         let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
@@ -85,7 +85,7 @@ public final class UnixClient {
     }
 
     /// What came so far, as soon as `text` is in it.
-    public func wait(for text: String, seconds: Double = 10) throws -> String {
+    public func wait(for text: String, seconds: Double = 20) throws -> String {
         let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
         while !self.text.contains(text) {
             guard ne_monotonic_ns() < deadline, receive(milliseconds: 20) else {

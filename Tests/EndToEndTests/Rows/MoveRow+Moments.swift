@@ -62,7 +62,7 @@ extension MoveRow {
         kill(passt, SIGKILL)
         try stage.move(had: 0)
         stage.here.console.write("\u{3}")
-        let status = try stage.here.run("curl -sf -o /dev/null http://\(gateway):8080/bytes/100000", seconds: 40)
+        let status = try stage.here.run("curl -sSf -o /dev/null http://\(gateway):8080/bytes/100000", seconds: 40)
             .status
         #expect(status == 0, "\(stage.transcript)")
     }
