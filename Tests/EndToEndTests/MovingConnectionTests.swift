@@ -40,6 +40,36 @@ struct MovingConnectionTests {
         }
     }
 
+    @Test(
+        "a port that somebody has at the destination: refused in passt's words, and the guest goes on here, its stream too"
+    )
+    func portInUse() throws {
+        try withGround(as: .mapped) { ground in
+            let here = try node(ground)
+            try here.waitForLease()
+            let stream = try CountedStream(from: here, to: gateway, on: ground)
+            let path = "\(ground.directory.path)/m"
+            let other = try ground.namespace.start([try Peers.built("host-peer").require(), "echo:18081"])
+            try other.wait(for: "ready")
+            let there = try ground.session(
+                words: [
+                    "-netdev", "passt,id=n,path={passt},vhost-user=on,tcp-ports=18081",
+                    "-device", "virtio-net-pci,netdev=n,id=d0", "-incoming", "unix:\(path)",
+                ])
+            let answer = try here.lines("migrate unix:\(path)", seconds: 60).joined(separator: "\n")
+            #expect(
+                answer.contains(
+                    "n: Passt exited with code 1 (Listen failed for HOST TCP port */18081: Address already in use"),
+                "\(answer)")
+            #expect(try there.child.wait() == .exited(1), "\(there.child.transcript)")
+            #expect(there.child.errors.contains("18081"), "\(there.child.transcript)")
+            #expect(try eventually { try here.lines("info status") == ["VM status: running"] })
+            try stream.goOn()
+            try stream.end(at: here)
+            try here.quit()
+        }
+    }
+
     @Test("a stream goes on through another passt, and a third one, byte for byte")
     func stream() throws {
         try withGround(as: .mapped) { ground in

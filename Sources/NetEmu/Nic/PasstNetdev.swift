@@ -180,7 +180,7 @@ final class PasstNetdev: Netdev {
     private func failed(_ error: PasstError) {
         for line in error.lines { say(line) }
         state = .gone
-        tell(EmulationError(location: location, sentence: "\(error)"))
+        tell("\(error)", lastWords: error.lines)
         onEvent?(.ended)
     }
 
@@ -193,7 +193,7 @@ final class PasstNetdev: Netdev {
         case .rings(let peer): peer.backEndDied()
         case .frames(let stream): stream.detach()
         }
-        guard hasBeenConnected else { return stopAfterFailure(why) }
+        guard hasBeenConnected else { return stopAfterFailure(why, lastWords: error.lines) }
         upgradeMet(endOfPasst: why)
         attempt = rest <= PasstLimits().firstRest ? 1 : attempt + 1
         state = .restarting(attempt: attempt, milliseconds: rest / 1_000_000, why: why)
@@ -203,15 +203,21 @@ final class PasstNetdev: Netdev {
         warnings.warn("\(name): \(why); starting passt again in \(rest / 1_000_000) ms")
     }
 
-    private func stopAfterFailure(_ why: String) {
+    private func stopAfterFailure(_ why: String, lastWords: [String] = []) {
         isStopping = true
         supervisor.stop()
-        tell(EmulationError(location: location, sentence: why))
+        tell(why, lastWords: lastWords)
     }
 
-    /// It never came up: whoever waits for it is told, otherwise everybody.
-    private func tell(_ error: EmulationError) {
-        if waiters.isEmpty { onEvent?(.failed(error)) } else { waiters.tell(error) }
+    /// It never came up: whoever waits for it is told, otherwise everybody. Who waits may be the source of a guest, where
+    /// nobody has seen passt's last words: two of them go along, what failed and what passt concludes from that.
+    private func tell(_ why: String, lastWords: [String]) {
+        guard !waiters.isEmpty else {
+            onEvent?(.failed(EmulationError(location: location, sentence: why)))
+            return
+        }
+        let words = lastWords.suffix(2).joined(separator: "; ")
+        waiters.tell(EmulationError(location: location, sentence: words.isEmpty ? why : "\(why) (\(words))"))
     }
 
     private func replaced() {
