@@ -58,7 +58,7 @@ struct MigrationTests {
                 here = there
             }
             // On a slow machine it may be over before the last move.
-            if !said.contains("finished=") { said += try here.console.wait(for: "finished=", seconds: 60) }
+            if !said.contains("finished=") { said += try here.console.wait(forLine: "finished=", seconds: 60) }
             #expect(said.contains("finished=0"), "\(said)")
             #expect(
                 eventually { ground.peer.output.split(separator: "\n").filter { $0 == line }.count == 2 },

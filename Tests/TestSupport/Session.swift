@@ -65,7 +65,7 @@ public final class Session {
     /// What the node's shell says to a command, with its status.
     public func run(_ command: String, seconds: Double = 20) throws -> (output: String, status: Int) {
         let answer = try console.ask(
-            "\(command) && echo status=0 || echo status=1", until: "\nstatus=", seconds: seconds)
+            "\(command) && echo status=0 || echo status=1", untilLine: "\nstatus=", seconds: seconds)
         return (answer, answer.contains("\nstatus=0") ? 0 : 1)
     }
 

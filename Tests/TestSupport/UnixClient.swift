@@ -74,25 +74,38 @@ public final class UnixClient {
     public func ask(_ line: String, until end: String, seconds: Double = 20) throws -> String {
         let start = collected.count
         write(line + "\n")
-        let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
-        while true {
-            let answer = String(decoding: collected[start...], as: UTF8.self)
-            if answer.contains(end) { return answer }
-            guard ne_monotonic_ns() < deadline, receive(milliseconds: 20) else {
-                throw TestFailure(description: "\"\(line)\": no \"\(end)\" within \(seconds) s\n\(answer)")
-            }
-        }
+        return try receive(from: start, seconds, "\"\(line)\": no \"\(end)\"") { $0.contains(end) }
+    }
+
+    /// Sends a line and returns what comes until a line with `start` has come whole.
+    public func ask(_ line: String, untilLine start: String, seconds: Double = 20) throws -> String {
+        let first = collected.count
+        write(line + "\n")
+        return try receive(from: first, seconds, "\"\(line)\": no line with \"\(start)\"") { $0.hasLine(with: start) }
     }
 
     /// What came so far, as soon as `text` is in it.
     public func wait(for text: String, seconds: Double = 20) throws -> String {
+        try receive(from: 0, seconds, "no \"\(text)\"") { $0.contains(text) }
+    }
+
+    /// What came so far, as soon as a line with `start` has come whole.
+    public func wait(forLine start: String, seconds: Double = 20) throws -> String {
+        try receive(from: 0, seconds, "no line with \"\(start)\"") { $0.hasLine(with: start) }
+    }
+
+    /// What came from `start` on, as soon as it is enough.
+    private func receive(
+        from start: Int, _ seconds: Double, _ failure: String, until isEnough: (String) -> Bool
+    ) throws -> String {
         let deadline = ne_monotonic_ns() + UInt64(seconds * 1e9)
-        while !self.text.contains(text) {
+        while true {
+            let text = String(decoding: collected[start...], as: UTF8.self)
+            if isEnough(text) { return text }
             guard ne_monotonic_ns() < deadline, receive(milliseconds: 20) else {
-                throw TestFailure(description: "no \"\(text)\" within \(seconds) s\n\(self.text)")
+                throw TestFailure(description: "\(failure) within \(seconds) s\n\(text)")
             }
         }
-        return self.text
     }
 
     /// Reads what is there; false at the end of the stream.
@@ -104,5 +117,13 @@ public final class UnixClient {
         // A terminal ends its lines with CR LF, which Swift takes for one character.
         collected += chunk[..<max(0, count)].filter { $0 != 13 }
         return count > 0
+    }
+}
+
+extension String {
+    /// `start` is in it, and the end of its line.
+    fileprivate func hasLine(with start: String) -> Bool {
+        guard let found = firstRange(of: start) else { return false }
+        return self[found.upperBound...].contains("\n")
     }
 }

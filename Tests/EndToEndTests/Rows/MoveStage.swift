@@ -115,8 +115,8 @@ final class MoveStage {
     /// What the tool printed, once it has ended with this status. Its line has to end with ``ends``.
     @discardableResult
     func finish(_ status: Int = 0) throws -> String {
-        let text = try here.console.wait(for: "finished=", seconds: 60)
-        #expect((text + " ").contains("finished=\(status)"), "\(text)\n\(transcript)")
+        let text = try here.console.wait(forLine: "finished=", seconds: 60)
+        #expect(text.contains("finished=\(status)\n"), "\(text)\n\(transcript)")
         return text
     }
 
