@@ -48,6 +48,14 @@ public final class Ground {
             environment: ["XDG_RUNTIME_DIR": runtime].merging(environment) { $1 })
     }
 
+    /// Starts netemu where not even a GiB of addresses is to be had.
+    public func startInLittleSpace(_ arguments: [String]) throws -> Child {
+        let limit = Sanitizer.isOn ? [] : ["prlimit", "--as=900000000"]
+        return try namespace.start(
+            limit + [try Peers.built("netemu").require()] + arguments, directory: directory.path,
+            environment: ["XDG_RUNTIME_DIR": runtime])
+    }
+
     /// Starts netemu with passt, monitor and console, and waits for the lease.
     public func session(_ nic: String = "", more: [String] = []) throws -> Session {
         try session(words: ["-nic", "passt,model=virtio,vhost-user=on,path={passt}\(nic)"] + more)

@@ -72,12 +72,7 @@ struct StrangeEndTests {
     func destination(row: StrangeWords) throws {
         try withGround(as: .mapped) { ground in
             let path = ground.directory.path + "/m"
-            // Not even a GiB of addresses is there.
-            let limit = Sanitizer.isOn ? [] : ["prlimit", "--as=900000000"]
-            let program = try Peers.built("netemu").require()
-            let netemu = try ground.namespace.start(
-                limit + [program] + quiet(ground) + ["-incoming", "unix:\(path)"],
-                directory: ground.directory.path)
+            let netemu = try ground.startInLittleSpace(quiet(ground) + ["-incoming", "unix:\(path)"])
             var made: SharedDescriptor?
             // Its name is there a moment before it listens.
             _ = eventually {
