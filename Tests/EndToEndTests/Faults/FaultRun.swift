@@ -66,7 +66,10 @@ final class FaultRun {
     private func soon(_ condition: () -> Bool) -> Bool { Self.soon(condition) }
 
     private static func soon(_ condition: () -> Bool) -> Bool {
-        for _ in 0..<3000 where !condition() { usleep(10_000) }
+        for _ in 0..<3000 {
+            if condition() { return true }
+            usleep(10_000)
+        }
         return condition()
     }
 
@@ -96,7 +99,10 @@ final class FaultRun {
             session(side).child.signal(SIGCONT)
         case .stopLong(let side):
             let other = session(side == .source ? .destination : .source)
-            for _ in 0..<600 where try !hasDecided(other) { usleep(100_000) }
+            for _ in 0..<600 {
+                if try hasDecided(other) { break }
+                usleep(100_000)
+            }
             session(side).child.signal(SIGCONT)
         default: break
         }
